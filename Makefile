@@ -1,0 +1,47 @@
+# Every target that people and CI use; `make help` explains them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+RECIPE ?= pipelines/recipes/demo.yaml
+SET ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo run test test-slow lint format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) ## make or update the environment in .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"medseg needs Python 3.11 to 3.13, $(PYTHON) is {v.major}.{v.minor}; give another one with make PYTHON=...")'
+	@echo "Installing into $(VENV) (torch alone is several GB: this takes some minutes)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[kubeflow,dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## sample scans -> trained models -> ranked report, on this machine
+	$(BIN)/medseg sample .medseg/sample
+	$(BIN)/python -m pipelines run pipelines/recipes/demo.yaml
+
+run: $(INSTALLED) ## run a recipe: make run RECIPE=pipelines/recipes/hippocampus.yaml SET="dataset.source=DIR train.epochs=20"
+	$(BIN)/python -m pipelines run $(RECIPE) $(foreach pair,$(SET),--set '$(pair)')
+
+test: $(INSTALLED) ## all tests but the slow ones, in under 10 minutes on 2 cores
+	$(BIN)/python -m pytest -m 'not slow' -n 2
+
+test-slow: $(INSTALLED) ## the tests that take minutes: a whole demo run, learning on real scans
+	$(BIN)/python -m pytest -m slow
+
+lint: $(INSTALLED) ## style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## put code into the common format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment, the local store and caches
+	rm -rf $(VENV) .medseg .mypy_cache .ruff_cache .pytest_cache *.egg-info

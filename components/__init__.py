@@ -1,0 +1,1 @@
+"""The verbs as typed Kubeflow Pipelines components: pointers in, pointers and what the UI draws out."""

@@ -1,0 +1,13 @@
+"""The last step: a run with a failed model must not look green."""
+
+from components.base import component
+
+
+@component
+def gate(run_uri: str) -> None:
+    """Fails if a model of the run failed."""
+    from components.task import task
+    from medseg.stages import report
+
+    with task():
+        report.require_success(run_uri)

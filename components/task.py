@@ -1,0 +1,40 @@
+"""How a task starts and ends inside its process; kfp's compiler is not there, so this module does not import it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+from medseg.errors import MedsegError
+
+RUNNER_PID = "MEDSEG_RUNNER_PID"
+
+
+@contextlib.contextmanager
+def task() -> Iterator[None]:
+    """Surroundings of a task's body: errors a user can act on are shown without a traceback.
+
+    Under the local runner the task also ends when the runner does: otherwise a killed run would leave its training
+    behind, which would then write beside the training of the next start.
+    """
+    logging.getLogger().setLevel(logging.WARNING)  # kfp's executor lets every library talk
+    logging.getLogger("medseg").setLevel(logging.INFO)
+    if runner := os.environ.get(RUNNER_PID):
+        threading.Thread(target=_end_with, args=(int(runner),), daemon=True).start()
+    try:
+        yield
+    except MedsegError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+
+
+def _end_with(pid: int) -> None:
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        time.sleep(0.5)

@@ -1,0 +1,245 @@
+"""Every file that crosses a stage boundary: where it lies in the store, what it holds, and its version."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from medseg.errors import DataError
+
+SCHEMA_VERSION = 1
+
+DATASET_FILE = "dataset.json"  # marker: written last, a data set without it is unfinished
+CASES_FILE = "cases.parquet"
+REJECTED_FILE = "rejected.csv"
+INGEST_FILE = "ingest.json"
+PLAN_FILE = "plan.json"  # marker of a finished preprocessing
+SPLITS_FILE = "splits.json"
+CONFIG_FILE = "config.yaml"
+ENVIRONMENT_FILE = "environment.json"
+STATUS_FILE = "status.json"
+CHECKPOINT_LAST_FILE = "checkpoint_last.pt"
+CHECKPOINT_BEST_FILE = "checkpoint_best.pt"
+MODEL_FILE = "model.pt"
+HISTORY_FILE = "history.csv"
+METRICS_FILE = "metrics.csv"
+SUMMARY_FILE = "summary.json"
+LEADERBOARD_FILE = "leaderboard.csv"
+REPORT_FILE = "index.html"
+
+
+def join(uri: str, *parts: str) -> str:
+    """Join store URI and key parts with single slashes."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def dataset_uri(store_uri: str, name: str, version: str) -> str:
+    return join(store_uri, "datasets", name, version)
+
+
+def source_key(name: str, fingerprint: str) -> str:
+    """Key of the pointer from what a source looked like to the data set version made from it."""
+    return f"datasets/{name}/sources/{fingerprint}.json"
+
+
+def image_key(case: str, channel: int) -> str:
+    return f"images/{case}_{channel:04d}.nii.gz"
+
+
+def reference_key(case: str) -> str:
+    return f"labels/{case}.nii.gz"
+
+
+def preprocessed_uri(store_uri: str, dataset_version: str, plan_hash: str) -> str:
+    return join(store_uri, "preprocessed", dataset_version, plan_hash)
+
+
+def array_key(case: str) -> str:
+    return f"arrays/{case}.b2nd"
+
+
+def reference_array_key(case: str) -> str:
+    return f"arrays/{case}_reference.b2nd"
+
+
+def prediction_key(case: str) -> str:
+    return f"predictions/{case}.nii.gz"
+
+
+def run_uri(store_uri: str, run_id: str) -> str:
+    return join(store_uri, "runs", run_id)
+
+
+def store_uri_of_run(run_uri: str) -> str:
+    """The store's root, from the URI of a run in it."""
+    return run_uri.rstrip("/").rsplit("/runs/", 1)[0]
+
+
+def unit_key(model: str, seed: int, fold: int) -> str:
+    """Folder of one training inside its run."""
+    return f"{model}/seed-{seed}/fold-{fold}"
+
+
+class Artifact(BaseModel):
+    """A JSON file in the store; reading one of another schema version is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    schema_version: int = SCHEMA_VERSION
+
+    def to_bytes(self) -> bytes:
+        return (self.model_dump_json(indent=1) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, uri: str) -> Self:
+        """Parse a stored file.
+
+        Raises:
+            DataError: the file is damaged or of another schema version; names ``uri``.
+        """
+        try:
+            artifact = cls.model_validate_json(data)
+        except ValueError as error:
+            raise DataError(f"{uri}: not a readable {cls.__name__} file: {error}") from error
+        if artifact.schema_version != SCHEMA_VERSION:
+            raise DataError(
+                f"{uri}: has schema version {artifact.schema_version}, this medseg reads {SCHEMA_VERSION};"
+                " run the stage that wrote it again"
+            )
+        return artifact
+
+
+Modality = Literal["ct", "mr", "xray", "ultrasound", "rgb", "other"]
+
+
+class Dataset(Artifact):
+    """``dataset.json``: nnU-Net v2's own keys first, so that other tools read it, then ours.
+
+    Attributes:
+        labels: class name to value in the reference, background 0, values consecutive.
+        dimensions: 2 where every case has one slice, else 3.
+    """
+
+    channel_names: dict[str, str]
+    labels: dict[str, int]
+    numTraining: int
+    file_ending: str = ".nii.gz"
+    name: str
+    version: str
+    modality: Modality
+    dimensions: Literal[2, 3]
+    layout: str
+
+    @property
+    def foreground(self) -> dict[str, int]:
+        return {name: value for name, value in self.labels.items() if value}
+
+
+class IngestSummary(Artifact):
+    """``ingest.json``: every input file is in exactly one of the two counts."""
+
+    layout: str
+    layout_reason: str
+    files_seen: int
+    files_accepted: int
+    files_rejected: int
+    cases: int
+    rejected_by_code: dict[str, int]
+    warnings: list[str] = []
+
+
+class Normalization(BaseModel):
+    """How intensities of one channel are scaled.
+
+    Attributes:
+        method: ``ct`` clips to [low, high] and z-scores with mean and std of the training foreground;
+            ``zscore`` z-scores each case; ``percentile`` scales each case's 0.5 to 99.5 percentiles to [0, 1].
+    """
+
+    model_config = ConfigDict(frozen=True)
+    method: Literal["ct", "zscore", "percentile"]
+    low: float = 0.0
+    high: float = 0.0
+    mean: float = 0.0
+    std: float = 1.0
+
+
+class Plan(Artifact):
+    """``plan.json``: what preprocessing did, from the training split alone.
+
+    Attributes:
+        spacing_mm: target voxel size along I, J, K; None where ``size`` rules.
+        size: pictures without a physical scale are resized to (I, J) pixels; None where spacing rules.
+        slice_axis: 2D networks see slices across this axis, the one with the coarsest voxels.
+        patch_2d, patch_3d: training patch in voxels; ``patch_3d`` is None for 2D data.
+    """
+
+    dataset_uri: str
+    dataset_version: str
+    labels: dict[str, int]
+    channels: int
+    dimensions: Literal[2, 3]
+    modality: Modality
+    spacing_mm: tuple[float, float, float] | None
+    size: tuple[int, int] | None
+    normalization: list[Normalization]
+    slice_axis: Literal[0, 1, 2]
+    patch_2d: tuple[int, int]
+    patch_3d: tuple[int, int, int] | None
+    fingerprint: dict[str, object]
+
+
+class Fold(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    train: list[str]
+    validation: list[str]
+
+
+class Splits(Artifact):
+    """``splits.json``: case names; the test cases are the same for every fold, model and seed."""
+
+    test: list[str]
+    folds: list[Fold]
+
+
+class Status(Artifact):
+    """``status.json``: the one source of truth about one training.
+
+    Attributes:
+        state: ``failed`` carries ``reason``; ``running`` with ``stage`` evaluate means that the model is trained.
+        config_hash: hash of everything that shapes the result; another hash means another training.
+    """
+
+    state: Literal["running", "succeeded", "failed"]
+    stage: Literal["train", "evaluate"]
+    reason: str = ""
+    config_hash: str
+    preprocessed_uri: str
+    updated: str
+
+
+class Summary(Artifact):
+    """``summary.json``: one trained and scored model.
+
+    Attributes:
+        scores: metric name to its test-set mean by CONVENTIONS: over cases, then over classes; None where undefined.
+        per_class: class name to the same metrics.
+        evaluate: the settings that the scores were made with.
+        seconds_per_case: median wall-clock time to predict one test case on the native grid.
+    """
+
+    model: str
+    seed: int
+    fold: int
+    dataset_uri: str
+    preprocessed_uri: str
+    cases: int
+    cases_missing: int
+    evaluate: dict[str, object]
+    scores: dict[str, float | None]
+    per_class: dict[str, dict[str, float | None]]
+    pooled: dict[str, dict[str, float | None]]
+    seconds_per_case: float | None
+    train_seconds: float
+    parameters: int
+    device: str

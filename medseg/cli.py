@@ -1,0 +1,180 @@
+"""The command ``medseg``: each stage alone, the list of models, and the sample cohort."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+from medseg import __version__, artifacts
+from medseg.config import Recipe, load_recipe
+from medseg.console import run_command
+
+VERBS: dict[str, tuple[str, Callable[[Recipe, str], int]]] = {}
+
+
+def verb(help_text: str) -> Callable[[Callable[[Recipe, str], int]], Callable[[Recipe, str], int]]:
+    """Register a function (recipe, store URI) -> exit code under its own name."""
+
+    def register(function: Callable[[Recipe, str], int]) -> Callable[[Recipe, str], int]:
+        VERBS[function.__name__] = (help_text, function)
+        return function
+
+    return register
+
+
+@verb("raw scans become a canonical data set in the store")
+def ingest(recipe: Recipe, store_uri: str) -> int:
+    from medseg.stages import ingest as stage
+
+    uri = stage.ingest(recipe, store_uri)
+    print(stage.describe(uri))
+    print(f"Data set: {uri}")
+    return 0
+
+
+@verb("an ingested data set becomes training arrays")
+def preprocess(recipe: Recipe, store_uri: str) -> int:
+    from medseg.stages import ingest as ingest_stage
+    from medseg.stages import preprocess as stage
+
+    uri = stage.preprocess(recipe, ingest_stage.find_dataset(recipe, store_uri))
+    print(f"Training arrays: {uri}")
+    return 0
+
+
+@verb("the recipe's models are trained, in a new run or, with run_id, in that one")
+def train(recipe: Recipe, store_uri: str) -> int:
+    from medseg.stages import ingest as ingest_stage
+    from medseg.stages import preprocess as preprocess_stage
+    from medseg.stages import record, report
+    from medseg.stages import train as stage
+
+    preprocessed = preprocess_stage.find_preprocessed(recipe, ingest_stage.find_dataset(recipe, store_uri))
+    recipe = recipe.with_run_id()
+    run_uri = artifacts.run_uri(store_uri, recipe.run_id or "")
+    record.record_run(recipe, run_uri)
+    for model, seed, fold in _units(recipe):
+        print(f"Trained: {stage.train(run_uri, preprocessed, model, seed, fold)}")
+    print(f"Run: {recipe.run_id}; next: medseg evaluate … --set run_id={recipe.run_id}")
+    return _fail_if(report.failed_models(run_uri))
+
+
+@verb("trained models predict the test cases and are scored; without run_id in the newest run of this name")
+def evaluate(recipe: Recipe, store_uri: str) -> int:
+    from medseg.stages import evaluate as stage
+
+    run_uri = _run_of(recipe, store_uri)
+    failed = []
+    for model, seed, fold in _units(recipe):
+        summary = stage.evaluate(run_uri, model, seed, fold)
+        if summary is None:
+            failed.append(f"{model} seed {seed} fold {fold} has no model to evaluate")
+            continue
+        dice = summary.scores["dice"]
+        print(f"{model} seed {seed} fold {fold}: Dice {'undefined' if dice is None else f'{dice:.4f}'}")
+    return _fail_if(failed)
+
+
+@verb("everything a run left in the store becomes one ranked report; without run_id for the newest run of this name")
+def report(recipe: Recipe, store_uri: str) -> int:
+    from medseg.reporting.tables import format_leaderboard
+    from medseg.stages import report as stage
+
+    run_uri = _run_of(recipe, store_uri)
+    uri = stage.report(run_uri)
+    print(format_leaderboard(stage.leaderboard(run_uri)))
+    print(f"Report: {uri}")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    return run_command(lambda: int(options.command(options)))
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from medseg.models.registry import check_models
+    from medseg.storage import session
+
+    recipe = load_recipe(options.recipe, options.set)
+    check_models(recipe, str(options.recipe or "recipe from --set"))
+    with session(recipe.store) as store_uri:
+        return VERBS[options.verb][1](recipe, store_uri)
+
+
+def _models(_: argparse.Namespace) -> int:
+    from medseg.models.registry import MODELS, parameters_millions
+
+    print(f"{'name':<12} {'input':<6} {'parameters':>10}  {'library':<28} paper")
+    for spec in MODELS:
+        millions = f"{parameters_millions(spec.name):.2f} M"
+        print(f"{spec.name:<12} {spec.dimensions}D     {millions:>10}  {spec.library:<28} {spec.paper}")
+    return 0
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from medseg.data.sample import write_sample
+
+    write_sample(options.folder, patients=options.patients, seed=options.seed)
+    print(f"Sample cohort: {options.folder}")
+    return 0
+
+
+def _units(recipe: Recipe) -> list[tuple[str, int, int]]:
+    names = [entry.model for entry in recipe.models]
+    return list(product(names, recipe.train.seeds, range(recipe.split.folds)))
+
+
+def _run_of(recipe: Recipe, store_uri: str) -> str:
+    from medseg.stages.record import load_run, newest_run
+
+    uri = artifacts.run_uri(store_uri, recipe.run_id) if recipe.run_id else newest_run(store_uri, recipe.name)
+    load_run(uri)  # says which runs there are if this one is not
+    return uri
+
+
+def _fail_if(failures: list[str]) -> int:
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="medseg", description="Benchmark of medical image segmentation models, one stage at a time."
+    )
+    parser.add_argument("--version", action="version", version=f"medseg {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (help_text, _) in VERBS.items():
+        command = commands.add_parser(name, help=help_text, description=f"{name}: {help_text}.", epilog=_EPILOG)
+        command.set_defaults(command=_stage, verb=name)
+        command.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE", help="YAML file; may be left out")
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value; may be repeated"
+        )
+    models = commands.add_parser("models", help="what can be trained", description="List what can be trained.")
+    models.set_defaults(command=_models)
+    sample = commands.add_parser(
+        "sample",
+        help="write a small synthetic CT cohort with DICOM SEG references",
+        description="Write a small synthetic CT cohort: one DICOM series and one DICOM SEG reference per patient.",
+    )
+    sample.set_defaults(command=_sample)
+    sample.add_argument("folder", nargs="?", type=Path, default=Path(".medseg/sample"), help="default: %(default)s")
+    sample.add_argument("--patients", type=int, default=16, help="default: %(default)s")
+    sample.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    return parser
+
+
+_EPILOG = (
+    "Without a recipe the defaults and --set dataset.source=DIR --set dataset.name=NAME --set store=URI are enough."
+    " The store is s3://bucket/prefix, a folder, or by default an S3 server on this machine over .medseg/s3."
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

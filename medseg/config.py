@@ -1,0 +1,403 @@
+"""The recipe: one typed, frozen description of a benchmark, loaded from YAML with dotted overrides."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
+
+from medseg.errors import RecipeError
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+LayoutName = Literal["auto", "nnunet", "decathlon", "pairs", "dicom-seg"]
+ModalityName = Literal["auto", "ct", "mr", "xray", "ultrasound", "rgb", "other"]
+
+EMBEDDED = "embedded"
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A frozen part of the recipe that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StoreConfig(Section):
+    """Where data, checkpoints and reports lie.
+
+    Attributes:
+        uri: ``s3://bucket[/prefix]``, a local folder, or ``embedded``: a real S3 server on this machine
+            over ``embedded_folder``, started and stopped by the command.
+        endpoint_url, access_key, secret_key, region: override the AWS variables; keys are never written anywhere.
+    """
+
+    uri: str = EMBEDDED
+    endpoint_url: str | None = None
+    access_key: SecretStr | None = Field(default=None, exclude=True)
+    secret_key: SecretStr | None = Field(default=None, exclude=True)
+    region: str | None = None
+    embedded_folder: Path = Path(".medseg/s3")
+
+
+class DatasetConfig(Section):
+    """What to ingest.
+
+    Attributes:
+        source: folder or ``s3://`` prefix with the raw scans.
+        version: use this finished version of the data set instead of ingesting ``source``.
+        classes: class name to value in the reference files, background 0 left out; found by the layout if absent.
+    """
+
+    name: Slug
+    source: str | None = None
+    version: str | None = None
+    layout: LayoutName = "auto"
+    modality: ModalityName = "auto"
+    classes: dict[str, Annotated[int, Field(ge=1)]] | None = None
+
+
+class PreprocessConfig(Section):
+    """Overrides of the plan; whatever is None is planned from the training split.
+
+    Attributes:
+        spacing_mm: target voxel size along I, J, K.
+        size: 2D pictures without a physical scale are resized to (I, J) pixels.
+        patch_2d, patch_3d: training patch in voxels.
+    """
+
+    spacing_mm: tuple[Positive, Positive, Positive] | None = None
+    size: tuple[Count, Count] | None = None
+    normalization: Literal["auto", "ct", "zscore", "percentile"] = "auto"
+    patch_2d: tuple[Count, Count] | None = None
+    patch_3d: tuple[Count, Count, Count] | None = None
+
+
+class SplitConfig(Section):
+    """How patients are parted; a split that the source predefines goes first."""
+
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.2
+    folds: Count = 1
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _leaves_training_cases(self) -> Self:
+        if self.test_fraction + self.validation_fraction >= 1:
+            raise ValueError(
+                "test_fraction + validation_fraction must leave a training part, got "
+                f"{self.test_fraction} + {self.validation_fraction} >= 1"
+            )
+        return self
+
+
+class AugmentationConfig(Section):
+    """Probability of each random change of a training patch, and its range."""
+
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.5
+    affine: Annotated[float, Field(ge=0, le=1)] = 0.3
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
+    scaling: Fraction = 0.2
+    brightness: Annotated[float, Field(ge=0, le=1)] = 0.15
+    contrast: Annotated[float, Field(ge=0, le=1)] = 0.15
+    gamma: Annotated[float, Field(ge=0, le=1)] = 0.15
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class TrainConfig(Section):
+    """The training budget and method, equal for all models unless a model's own configuration differs.
+
+    Attributes:
+        steps_per_epoch: optimizer steps; None is one pass over the training cases.
+        max_minutes: training ends after this wall-clock time even if epochs are left; the learning rate follows.
+        batch_size: patches per step; None is 8 slices or 2 volumes.
+        warmup_fraction: part of the whole budget with rising learning rate.
+        foreground_fraction: part of the patches that is centred on a random foreground class.
+        early_stopping_patience: validations without improvement; None never stops early.
+        checkpoint_minutes: longest time between two checkpoints in the store, within an epoch too.
+        amp: mixed precision where the device computes it natively.
+        workers: loader processes; 0 loads in the training process.
+        threads: CPU threads of torch; None is all cores.
+    """
+
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    epochs: Count = 50
+    steps_per_epoch: Count | None = None
+    max_minutes: Positive | None = None
+    batch_size: Count | None = None
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    momentum: Fraction = 0.99
+    schedule: Literal["cosine", "polynomial"] = "cosine"
+    warmup_fraction: Fraction = 0.05
+    gradient_clip: Positive = 12.0
+    amp: bool = True
+    foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.33
+    augmentation: AugmentationConfig = AugmentationConfig()
+    validate_every: Count = 1
+    early_stopping_patience: Count | None = None
+    checkpoint_minutes: Positive = 5.0
+    workers: Annotated[int, Field(ge=0)] = 0
+    threads: Count | None = None
+
+
+class EvaluateConfig(Section):
+    """How predictions are made and scored.
+
+    Attributes:
+        tolerance_mm: NSD tolerance, one for all classes or by class name; NSD is left out where it is not given.
+        overlap: of neighbouring sliding windows.
+        mirror: average the prediction over flips.
+    """
+
+    tolerance_mm: Positive | dict[str, Positive] | None = None
+    overlap: Fraction = 0.5
+    mirror: bool = False
+
+    def tolerances(self, classes: Iterable[str]) -> dict[str, float]:
+        """NSD tolerance in mm of every class that has one.
+
+        Raises:
+            RecipeError: a tolerance is given for a class that the data does not have.
+        """
+        names = list(classes)
+        if not isinstance(self.tolerance_mm, dict):
+            return {} if self.tolerance_mm is None else dict.fromkeys(names, self.tolerance_mm)
+        for name, value in self.tolerance_mm.items():
+            if name not in names:
+                raise RecipeError(f"evaluate.tolerance_mm.{name} = {value}: no such class; choices: {', '.join(names)}")
+        return dict(self.tolerance_mm)
+
+
+class ResourcesConfig(Section):
+    """What one training pod asks for on a cluster."""
+
+    gpus: Annotated[int, Field(ge=0)] = 0
+    cpu: str = "2"
+    memory: str = "8Gi"
+
+
+class ModelEntry(Section):
+    """One model of the benchmark and its own dotted settings, e.g. ``{train.learning_rate: 0.01}``."""
+
+    model: str
+    set: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+
+class Recipe(Section):
+    """A whole benchmark."""
+
+    name: Slug
+    run_id: Slug | None = None
+    store: StoreConfig = StoreConfig()
+    dataset: DatasetConfig
+    preprocess: PreprocessConfig = PreprocessConfig()
+    split: SplitConfig = SplitConfig()
+    models: tuple[ModelEntry, ...] = Field(default=(ModelEntry(model="unet"),), min_length=1)
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+
+    @model_validator(mode="after")
+    def _each_model_once(self) -> Self:
+        names = [entry.model for entry in self.models]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"models lists {', '.join(twice)} more than once; every model has one folder in a run")
+        return self
+
+    def with_run_id(self) -> Recipe:
+        """This recipe with a run id, made from its name and the time if it has none."""
+        if self.run_id:
+            return self
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        return self.model_copy(update={"run_id": f"{self.name[:40]}-{stamp}"})
+
+    def to_yaml(self) -> str:
+        """What was set, as YAML that loads to an equal recipe; credentials are left out."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_unset=True), sort_keys=False)
+
+
+class UnitConfig(Section):
+    """Everything that shapes one training of one model, after all defaults and overrides.
+
+    Attributes:
+        network: keyword arguments of the model's builder.
+    """
+
+    model: str
+    network: dict[str, Any]
+    train: TrainConfig
+    evaluate: EvaluateConfig
+    resources: ResourcesConfig
+
+
+def digest(value: BaseModel | Mapping[str, Any] | list[Any], length: int = 12) -> str:
+    """Hash of a configuration: equal for equal values, whatever the order of keys."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def load_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and apply ``key.path=value`` overrides; values are YAML.
+
+    Raises:
+        RecipeError: names the file, the key path, the value and the choices.
+    """
+    raw = _read_yaml(path) if path else {}
+    for override in overrides:
+        key, sign, text = override.partition("=")
+        if not sign or not key:
+            raise RecipeError(f"--set {override}: must read key.path=value, e.g. --set train.epochs=20")
+        set_by_path(raw, key, parse_value(text), where=f"--set {override}")
+    dataset = raw.get("dataset")
+    if "name" not in raw:
+        raw["name"] = (
+            path.stem if path else dataset.get("name", "benchmark") if isinstance(dataset, dict) else "benchmark"
+        )
+    return validate(Recipe, raw, str(path) if path else "recipe from --set")
+
+
+def recipe_from_yaml(text: str, where: str) -> Recipe:
+    """A recipe from YAML text, such as a run's stored ``config.yaml``."""
+    raw = _mapping(yaml.safe_load(text), where)
+    return validate(Recipe, raw, where)
+
+
+def parse_value(text: str) -> Any:
+    """An override's value: YAML, and 1e-3 is a number (YAML 1.1 takes it for text)."""
+    try:
+        return float(text) if "e" in text.lower() else yaml.safe_load(text)
+    except ValueError:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def set_by_path(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Set ``a.b.c`` in nested mappings and lists in place.
+
+    Raises:
+        RecipeError: a part of the path runs through a plain value or past the end of a list.
+    """
+    *parents, last = key.split(".")
+    node: Any = raw
+    for depth, part in enumerate(parents):
+        child = _child(node, part, where)
+        if child is None:
+            child = {}
+            node[part] = child
+        if isinstance(child, str) and (shorthand := _SHORTHAND.get(key.split(".")[0])):
+            child = {shorthand: child}
+            node[int(part) if isinstance(node, list) else part] = child
+        if not isinstance(child, dict | list):
+            raise RecipeError(f"{where}: {'.'.join(parents[: depth + 1])} is {child!r} and has no key {last!r}")
+        node = child
+    if isinstance(node, list):
+        _child(node, last, where)
+        node[int(last)] = value
+    else:
+        node[last] = value
+
+
+_SHORTHAND = {"store": "uri", "models": "model"}  # sections that a recipe may give as one plain value
+
+
+def _child(node: Any, part: str, where: str) -> Any:
+    if isinstance(node, list):
+        if not part.isdigit() or int(part) >= len(node):
+            raise RecipeError(f"{where}: {part!r} must be an index from 0 to {len(node) - 1}")
+        return node[int(part)]
+    return node.get(part)
+
+
+def validate(model: type[ModelT], raw: dict[str, Any], where: str) -> ModelT:
+    """Build a model from plain data.
+
+    Raises:
+        RecipeError: one line per fault, each with ``where``, key path, value and choices.
+    """
+    if model is Recipe and isinstance(raw.get("store"), str):
+        raw = raw | {"store": {"uri": raw["store"]}}
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(model, fault) for fault in error.errors()]
+        raise RecipeError("\n".join(f"{where}: {line}" for line in lines)) from None
+
+
+def _explain(model: type[BaseModel], fault: Any) -> str:
+    location = [part for part in fault["loc"] if not _is_union_tag(part)]
+    key = ".".join(map(str, location)) or model.__name__.lower()
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"{key} = {fault['input']!r}: unknown key.{hint} Known keys here: {', '.join(known)}"
+    if fault["type"] == "missing":
+        return f"{key}: is missing; add it to the recipe or give --set {key}=…"
+    message = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    value = fault["input"]
+    shown = "" if isinstance(value, dict) or not location else f" = {value!r}"
+    return f"{key}{shown}: {message}"
+
+
+def _is_union_tag(part: Any) -> bool:
+    return isinstance(part, str) and (part.startswith(("dict[", "constrained-", "float", "int")) or "[" in part)
+
+
+def _known_keys(model: type[BaseModel], location: list[Any]) -> list[str]:
+    current: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = current.model_fields[part].annotation
+        current = next((a for a in (annotation, *get_args(annotation)) if _is_model(a)), current)
+    return sorted(current.model_fields)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        beside = sorted(str(p) for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        choices = f" Recipes in that folder: {', '.join(beside)}." if beside else ""
+        raise RecipeError(f"{path}: no such recipe.{choices}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from None
+    try:
+        return _mapping(yaml.safe_load(text), str(path))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: is not valid YAML: {error}") from None
+
+
+def _mapping(raw: Any, where: str) -> dict[str, Any]:
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise RecipeError(
+            f"{where}: must be a mapping of keys such as name, dataset and models, got {type(raw).__name__}"
+        )
+    return raw

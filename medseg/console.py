@@ -1,0 +1,27 @@
+"""How a command speaks to a terminal: progress lines, and errors without a traceback."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+from medseg.errors import MedsegError
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """Run a command with our progress lines on standard error and return its exit code.
+
+    An error that a user can act on is one message and 1; Ctrl-C is 130 and says how to go on.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for ours in ("medseg", "components", "pipelines"):
+        logging.getLogger(ours).setLevel(logging.INFO)
+    try:
+        return command()
+    except MedsegError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130

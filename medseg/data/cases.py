@@ -1,0 +1,52 @@
+"""``cases.parquet``: the table of cases that belongs to a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medseg.errors import DataError
+from medseg.types import Case
+
+_SIZES = ("size_i", "size_j", "size_k")
+_SPACINGS = ("spacing_i_mm", "spacing_j_mm", "spacing_k_mm")
+_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("case", "patient", "split")]
+    + [(name, pa.int32()) for name in _SIZES]
+    + [(name, pa.float64()) for name in _SPACINGS]
+)
+
+
+def write_cases(cases: Sequence[Case]) -> bytes:
+    """One row per case, in the given order."""
+    rows = [
+        {"case": case.case, "patient": case.patient, "split": case.split}
+        | dict(zip(_SIZES, case.shape, strict=True))
+        | dict(zip(_SPACINGS, case.spacing_mm, strict=True))
+        for case in cases
+    ]
+    sink = BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
+    return sink.getvalue()
+
+
+def read_cases(data: bytes) -> list[Case]:
+    """The cases in their stored order.
+
+    Raises:
+        DataError: not a table of cases.
+    """
+    try:
+        rows = pq.read_table(BytesIO(data)).to_pylist()
+        return [_case(row) for row in rows]
+    except (pa.ArrowException, KeyError) as error:
+        raise DataError(f"cases.parquet: not a table of cases ({error}); run ingest again") from error
+
+
+def _case(row: dict) -> Case:
+    i, j, k = (row[name] for name in _SIZES)
+    di, dj, dk = (row[name] for name in _SPACINGS)
+    return Case(row["case"], row["patient"], row["split"], (i, j, k), (di, dj, dk))

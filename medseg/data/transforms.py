@@ -1,0 +1,35 @@
+"""Random changes of training patches, composed from MONAI's transforms."""
+
+from __future__ import annotations
+
+import math
+
+from monai import transforms as mt
+
+from medseg.config import AugmentationConfig
+
+BOTH = ("image", "reference")
+
+
+def augmentation(config: AugmentationConfig, dimensions: int) -> mt.Compose:
+    """Flips, rotation with scaling, brightness, contrast, gamma and noise on ``image`` and ``reference``.
+
+    Intensity changes touch the image only; the reference moves with nearest-neighbour interpolation.
+    """
+    angle = math.radians(config.rotation_degrees)
+    flips = [mt.RandFlipd(BOTH, prob=config.flip, spatial_axis=axis) for axis in range(dimensions)]
+    affine = mt.RandAffined(
+        BOTH,
+        prob=config.affine,
+        rotate_range=[angle] * (1 if dimensions == 2 else 3),
+        scale_range=[config.scaling] * dimensions,
+        mode=("bilinear", "nearest"),
+        padding_mode=("border", "zeros"),
+    )
+    intensity = [
+        mt.RandShiftIntensityd("image", offsets=0.2, prob=config.brightness),
+        mt.RandScaleIntensityFixedMeand("image", factors=0.25, prob=config.contrast),
+        mt.RandAdjustContrastd("image", gamma=(0.7, 1.5), prob=config.gamma),
+        mt.RandGaussianNoised("image", std=0.1, prob=config.noise),
+    ]
+    return mt.Compose([*flips, affine, *intensity], map_items=False)

@@ -1,0 +1,60 @@
+"""From a preprocessed image to a class map on the scanner's own grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from medseg.artifacts import Plan
+from medseg.config import EvaluateConfig
+from medseg.data.resample import argmax_of
+from medseg.inference.sliding_window import window_scores
+from medseg.types import Shape3
+
+SLICES_PER_BATCH = 16
+
+
+class Predictor:
+    """A trained network and all that is needed to apply it.
+
+    Args:
+        dimensions: 2 for networks that see slices across ``plan.slice_axis``.
+    """
+
+    def __init__(self, network: nn.Module, plan: Plan, dimensions: int, config: EvaluateConfig) -> None:
+        self._network = network.eval()
+        self._plan = plan
+        self._dimensions = dimensions
+        self._config = config
+        self._device = next(network.parameters()).device
+
+    @torch.no_grad()
+    def scores(self, image: NDArray[np.float32]) -> torch.Tensor:
+        """(C, I, J, K) preprocessed intensities to (classes, I, J, K) softmax scores on the CPU."""
+        if self._dimensions == 3:
+            assert self._plan.patch_3d is not None
+            return self._window(torch.from_numpy(image)[None], self._plan.patch_3d)[0]
+        axis = 1 + self._plan.slice_axis
+        slices = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, axis, 0)))
+        parts = [self._window(part, self._plan.patch_2d) for part in slices.split(SLICES_PER_BATCH)]
+        return torch.cat(parts).movedim(0, axis)
+
+    def predict(self, image: NDArray[np.float32], native_shape: Shape3) -> NDArray[np.uint8]:
+        """Class map (I, J, K) on the native grid: scores are resampled linearly, then the largest wins."""
+        scores = self.scores(image)
+        if scores.shape[1:] == native_shape:
+            return scores.argmax(0).to(torch.uint8).numpy()
+        # one class at a time: all classes of a large scan at full size do not fit into memory
+        return argmax_of(_to_shape(one, native_shape) for one in scores)
+
+    def _window(self, image: torch.Tensor, window: tuple[int, ...]) -> torch.Tensor:
+        config = self._config
+        return window_scores(self._network, image.to(self._device), window, config.overlap, config.mirror).cpu()
+
+
+def _to_shape(scores: torch.Tensor, shape: Shape3) -> NDArray[np.float32]:
+    resized = functional.interpolate(scores[None, None], size=shape, mode="trilinear", align_corners=False)
+    return resized[0, 0].numpy()

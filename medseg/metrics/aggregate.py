@@ -1,0 +1,101 @@
+"""From scores per case and class to the numbers of a model: over cases first, then over classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medseg.metrics.case import METRICS
+from medseg.metrics.overlap import Counts
+from medseg.metrics.table import ScoreRow
+
+POOLED_METRICS = ("dice", "iou", "sensitivity", "specificity", "precision")
+
+Means = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The means of one model; None where a mean has no defined value.
+
+    Attributes:
+        scores: metric to the mean over classes of ``per_class``.
+        per_class: class name to metric to the mean over the cases where it is defined.
+        pooled: class name to overlap metric from the voxel counts summed over all cases.
+        undefined: class name to metric to the number of cases that the mean leaves out.
+    """
+
+    scores: Means
+    per_class: dict[str, Means]
+    pooled: dict[str, Means]
+    undefined: dict[str, dict[str, int]]
+
+
+def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
+    """Average repeated trainings per case, then over cases, then over classes; NaN is skipped and counted.
+
+    Args:
+        repeats: the rows of one training each, of the same model with other seeds or folds; one of them is enough.
+    """
+    classes = class_names(repeats)
+    per_metric = {metric: case_scores(repeats, metric) for metric in METRICS}
+    class_means = {metric: mean_of_defined(scores, axis=0) for metric, scores in per_metric.items()}
+    return Aggregate(
+        scores={metric: _or_none(float(mean_of_defined(means, axis=0))) for metric, means in class_means.items()},
+        per_class={
+            name: {metric: _or_none(float(means[index])) for metric, means in class_means.items()}
+            for index, name in enumerate(classes)
+        },
+        pooled={
+            name: _pooled(row for rows in repeats for row in rows if row.score.class_name == name) for name in classes
+        },
+        undefined={
+            name: {metric: int(np.isnan(scores[:, index]).sum()) for metric, scores in per_metric.items()}
+            for index, name in enumerate(classes)
+        },
+    )
+
+
+def case_scores(repeats: Sequence[Sequence[ScoreRow]], metric: str) -> NDArray[np.float64]:
+    """(cases, classes): the mean of a metric over the repeats, NaN where none defines it.
+
+    Rows follow ``case_names``, columns ``class_names``.
+    """
+    cases = {name: index for index, name in enumerate(case_names(repeats))}
+    classes = {name: index for index, name in enumerate(class_names(repeats))}
+    values = np.full((len(repeats), len(cases), len(classes)), math.nan)
+    for repeat, rows in enumerate(repeats):
+        for row in rows:
+            values[repeat, cases[row.case], classes[row.score.class_name]] = getattr(row.score, metric)
+    return mean_of_defined(values, axis=0)
+
+
+def case_names(repeats: Iterable[Sequence[ScoreRow]]) -> list[str]:
+    """Every case, sorted."""
+    return sorted({row.case for rows in repeats for row in rows})
+
+
+def class_names(repeats: Iterable[Sequence[ScoreRow]]) -> list[str]:
+    """Every class, in the order of first appearance, which is that of the data set's labels."""
+    return list(dict.fromkeys(row.score.class_name for rows in repeats for row in rows))
+
+
+def mean_of_defined(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Mean along an axis without NaN; NaN where nothing is left."""
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=axis)
+    total = np.where(defined, values, 0.0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), math.nan)
+
+
+def _pooled(rows: Iterable[ScoreRow]) -> Means:
+    counts = sum((row.score.counts for row in rows), Counts(0, 0, 0, 0))
+    return {metric: _or_none(getattr(counts, metric)) for metric in POOLED_METRICS}
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,78 @@
+"""``metrics.csv``: one row per case and class, written and read back without loss."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import get_args
+
+from medseg.errors import DataError
+from medseg.metrics.case import METRICS, ClassScore, Flag
+from medseg.metrics.overlap import Counts
+
+COLUMNS = (
+    *("case", "patient", "class"),
+    *METRICS,
+    *("reference_voxels", "prediction_voxels", "tp", "fp", "fn", "tn", "flag"),
+)
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One class of one case of one patient."""
+
+    case: str
+    patient: str
+    score: ClassScore
+
+
+def write_metrics(rows: Iterable[ScoreRow]) -> bytes:
+    """UTF-8 CSV with the header ``COLUMNS``; NaN is an empty cell, floats are exact."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(_cells(row))
+    return text.getvalue().encode()
+
+
+def read_metrics(data: bytes, uri: str) -> list[ScoreRow]:
+    """Read what ``write_metrics`` wrote; further columns are ignored.
+
+    Raises:
+        DataError: the file is damaged; names ``uri``, the line and the rule.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True)
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
+        if missing:
+            raise DataError(f"{uri}: columns {', '.join(missing)} are missing; run evaluate again")
+        return [_row(cells, f"{uri}, line {reader.line_num}") for cells in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{uri}: not a readable table of scores: {error}; run evaluate again") from error
+
+
+def _cells(row: ScoreRow) -> dict[str, object]:
+    score, counts = row.score, row.score.counts
+    values = {metric: getattr(score, metric) for metric in METRICS}
+    return {
+        **{"case": row.case, "patient": row.patient, "class": score.class_name},
+        **{metric: "" if math.isnan(value) else repr(float(value)) for metric, value in values.items()},
+        **{"reference_voxels": counts.reference_voxels, "prediction_voxels": counts.prediction_voxels},
+        **{"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn, "flag": score.flag},
+    }
+
+
+def _row(cells: dict[str, str], where: str) -> ScoreRow:
+    try:
+        if cells["flag"] not in get_args(Flag):
+            raise ValueError(f"flag {cells['flag']!r} is none of {', '.join(map(repr, get_args(Flag)))}")
+        values = {metric: float(cells[metric] or "nan") for metric in METRICS}
+        counts = Counts(*(int(cells[name]) for name in ("tp", "fp", "fn", "tn")))
+        score = ClassScore(class_name=cells["class"], counts=counts, flag=cells["flag"], **values)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: not a readable row of scores: {error}; run evaluate again") from error
+    return ScoreRow(cells["case"], cells["patient"], score)

@@ -1,0 +1,1 @@
+"""The ranked report: tables, plots, HTML."""

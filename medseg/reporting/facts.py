@@ -1,0 +1,80 @@
+"""The statement of data, budget and software that stands beside the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medseg.artifacts import Plan
+from medseg.reporting.results import RunResults
+
+Facts = list[tuple[str, str]]  # name and value
+
+
+def data_facts(results: RunResults) -> Facts:
+    """Which data the models saw, as far as it is known."""
+    facts: Facts = []
+    if dataset := results.dataset:
+        facts += [
+            ("Data set", dataset.name),
+            ("Version", dataset.version),
+            ("Modality", f"{dataset.modality}, {dataset.dimensions}D"),
+            ("Classes", ", ".join(dataset.foreground)),
+            ("Layout of the source", dataset.layout),
+        ]
+    if results.cases:
+        patients = len({case.patient for case in results.cases})
+        facts.append(("Cases", f"{len(results.cases)} of {patients} patients"))
+    if splits := results.splits:
+        sizes = {(len(fold.train), len(fold.validation)) for fold in splits.folds}
+        parts = " or ".join(f"{train} training and {validation} validation" for train, validation in sorted(sizes))
+        facts.append(
+            ("Split by patient", f"{parts} cases in {len(splits.folds)} fold(s), {len(splits.test)} test cases")
+        )
+    if plan := results.plan:
+        facts += [
+            ("Training grid", _grid(plan)),
+            ("Intensities", ", ".join({n.method: "" for n in plan.normalization})),
+        ]
+    return facts
+
+
+def _grid(plan: Plan) -> str:
+    if plan.size:
+        return f"{plan.size[0]} × {plan.size[1]} pixels"
+    return " × ".join(f"{mm:.4g}" for mm in plan.spacing_mm or ()) + " mm"
+
+
+def budget_facts(results: RunResults) -> Facts:
+    """What every training was allowed and how; empty without a recipe."""
+    if results.recipe is None:
+        return []
+    train, evaluate = results.recipe.train, results.recipe.evaluate
+    tolerance = evaluate.tolerance_mm
+    tolerances = tolerance if isinstance(tolerance, dict) else {"all classes": tolerance} if tolerance else {}
+    limit = f", at most {train.max_minutes:g} minutes" if train.max_minutes else ""
+    own = [
+        f"{entry.model}: {', '.join(f'{key} = {value}' for key, value in entry.set.items())}"
+        for entry in results.recipe.models
+        if entry.set
+    ]
+    return [
+        ("Budget of every training", f"{train.epochs} epochs{limit}"),
+        ("Method", f"{train.optimizer}, learning rate {train.learning_rate:g}, {train.schedule} decay"),
+        ("Seeds", ", ".join(map(str, train.seeds))),
+        ("Folds", str(results.recipe.split.folds)),
+        ("Settings of single models", "; ".join(own) or "none in the recipe; see each training's config.yaml"),
+        ("NSD tolerance", ", ".join(f"{name} {mm:g} mm" for name, mm in tolerances.items()) or "not given: no NSD"),
+        ("Devices", ", ".join(sorted({unit.summary.device for unit in results.units if unit.summary})) or "–"),
+    ]
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> Facts:
+    """Nested values as one list, e.g. ``packages torch``."""
+    facts: Facts = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            facts += flattened(value, f"{prefix}{name} ")
+        else:
+            facts.append((f"{prefix}{name}", "–" if value is None else str(value)))
+    return facts

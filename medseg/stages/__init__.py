@@ -1,0 +1,1 @@
+"""The five verbs of the benchmark, one module each: plain functions without kfp or argparse."""

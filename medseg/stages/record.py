@@ -1,0 +1,95 @@
+"""What a run was asked for and on what it ran: the files at the top of its folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+
+from medseg import __version__, artifacts
+from medseg.artifacts import CONFIG_FILE, ENVIRONMENT_FILE, STATUS_FILE, Status
+from medseg.config import Recipe, recipe_from_yaml
+from medseg.errors import NotFoundError, StageError
+from medseg.storage import Store, open_store
+
+PACKAGES = ("torch", "monai", "segmentation-models-pytorch", "numpy", "scipy", "pydicom", "highdicom", "nibabel", "kfp")
+
+
+def record_run(recipe: Recipe, run_uri: str) -> None:
+    """Write ``config.yaml`` and ``environment.json``; a later start of the same run writes what it was asked for."""
+    store = open_store(run_uri)
+    store.put_bytes(CONFIG_FILE, recipe.to_yaml().encode())
+    store.put_bytes(ENVIRONMENT_FILE, (json.dumps(_environment(), indent=1) + "\n").encode())
+
+
+def load_run(run_uri: str) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        StageError: there is no such run; names those that are there.
+    """
+    store = open_store(run_uri)
+    try:
+        text = store.get_bytes(CONFIG_FILE).decode()
+    except NotFoundError:
+        there = ", ".join(run_ids(artifacts.store_uri_of_run(run_uri))) or "none"
+        raise StageError(f"{run_uri}: no such run; runs in this store: {there}") from None
+    return recipe_from_yaml(text, f"{run_uri}/{CONFIG_FILE}")
+
+
+def run_ids(store_uri: str) -> list[str]:
+    """All runs of a store, sorted by name, which ends with the time unless the user chose another."""
+    objects = open_store(artifacts.join(store_uri, "runs")).list()
+    return sorted(
+        {item.key.split("/")[0] for item in objects if item.key.count("/") == 1 and item.key.endswith(CONFIG_FILE)}
+    )
+
+
+def newest_run(store_uri: str, name: str) -> str:
+    """URI of the newest run of a recipe name.
+
+    Raises:
+        StageError: there is none yet.
+    """
+    candidates = [run for run in run_ids(store_uri) if run.rpartition("-")[0].rpartition("-")[0] == name[:40]]
+    if not candidates:
+        there = ", ".join(run_ids(store_uri)) or "none"
+        raise StageError(
+            f"{store_uri}: no run of {name!r} yet (runs: {there}); start one with `medseg train`, or name one with"
+            " --set run_id=RUN"
+        )
+    return artifacts.run_uri(store_uri, candidates[-1])
+
+
+def read_status(unit: Store) -> Status | None:
+    """State of one training, None where it never started."""
+    try:
+        data = unit.get_bytes(STATUS_FILE)
+    except NotFoundError:
+        return None
+    return Status.from_bytes(data, f"{unit.uri}/{STATUS_FILE}")
+
+
+def write_status(unit: Store, status: Status) -> None:
+    unit.put_bytes(STATUS_FILE, status.to_bytes())
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _environment() -> dict[str, object]:
+    return {
+        "medseg": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

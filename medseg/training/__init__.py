@@ -1,0 +1,1 @@
+"""Fitting one network: loop, losses, schedules, checkpoints."""

@@ -1,0 +1,278 @@
+"""The training loop: steps, epochs, validation, checkpoints, and an end that is a model or a named failure."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from medseg.artifacts import HISTORY_FILE
+from medseg.config import TrainConfig
+from medseg.errors import NonFiniteLossError, OutOfMemoryError
+from medseg.models.precision import autocast, half_precision
+from medseg.training.checkpoint import Checkpoints
+from medseg.training.early_stopping import EarlyStopping
+from medseg.training.history import EpochRecord, TensorBoardLog, to_csv
+from medseg.training.losses import dice_cross_entropy
+from medseg.training.optimization import learning_rate, make_optimizer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Mean Dice over the validation cases, and a picture of one of them (rows, columns, 3)."""
+
+    dice: float
+    picture: NDArray[np.uint8] | None = None
+
+
+def pick_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_threads(threads: int | None) -> None:
+    """Give torch that many CPU threads, or all cores that this process may run on."""
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+
+
+@contextlib.contextmanager
+def naming_memory_failures() -> Iterator[None]:
+    """Turn the ways in which torch runs out of memory into one error that says what to change."""
+    try:
+        yield
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        raise OutOfMemoryError(_memory_advice(error)) from error
+    except RuntimeError as error:
+        # the CPU allocator has no exception class of its own
+        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
+            raise OutOfMemoryError(_memory_advice(error)) from error
+        raise
+
+
+def _memory_advice(error: BaseException) -> str:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else "allocation refused"
+    return f"out of memory ({first}); lower train.batch_size or preprocess.patch_2d / patch_3d of this model"
+
+
+class Trainer:
+    """Fits one network to a stream of patches.
+
+    The whole training is one stream of numbered patches, so a restart goes on with the very next patch, also within
+    an epoch. Everything needed for that is in ``checkpoint_last.pt``.
+
+    Args:
+        validate: scores the network as it is; called in eval mode without gradients.
+        name: stands in front of every progress line.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: TrainConfig,
+        batch_size: int,
+        steps_per_epoch: int,
+        checkpoints: Checkpoints,
+        validate: Callable[[nn.Module], Validation],
+        tensorboard: TensorBoardLog,
+        name: str,
+    ) -> None:
+        self.device = pick_device()
+        self.network = network.to(self.device)
+        self._config = config
+        self._batch_size = batch_size
+        self._steps_per_epoch = steps_per_epoch
+        self._total_steps = config.epochs * steps_per_epoch
+        self._checkpoints = checkpoints
+        self._validate = validate
+        self._tensorboard = tensorboard
+        self._name = name
+        self._loss = dice_cross_entropy()
+        self._optimizer = make_optimizer(self.network.parameters(), config)
+        self._amp = config.amp
+        # bfloat16 has the range of float32 and needs no scaling
+        scaled = config.amp and half_precision(self.device) is torch.float16
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+        self._stopping = EarlyStopping(config.early_stopping_patience)
+        self._history: list[EpochRecord] = []
+        self._step = 0
+        self._loss_sum = 0.0
+        self._loss_count = 0
+        self._earlier_s = 0.0
+        self._started = self._epoch_started = self._saved = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Training time of all sessions together."""
+        return self._earlier_s + time.monotonic() - self._started
+
+    def fit(self, patches: Dataset[dict[str, torch.Tensor]]) -> dict[str, Any]:
+        """Train to the end of the budget and return the best state: ``network``, ``epoch``, ``validation_dice``.
+
+        Raises:
+            NonFiniteLossError: the loss is NaN or infinite.
+            OutOfMemoryError: the batch does not fit.
+        """
+        self._resume()
+        self._started = self._epoch_started = self._saved = time.monotonic()
+        bar = tqdm(total=self._total_steps, initial=self._step, desc=self._name, unit="step", disable=None)
+        with naming_memory_failures(), bar:
+            for batch in self._loader(patches) if not self._finished else ():
+                self._learn(batch)
+                bar.update()
+                if self._step % self._steps_per_epoch == 0 or self._out_of_time:
+                    self._end_epoch()
+                elif time.monotonic() - self._saved > self._config.checkpoint_minutes * 60:
+                    self._save_last()
+                if self._finished:
+                    break
+        best = self._checkpoints.load_best()
+        assert best is not None, "every finished training has validated at least once"
+        return best
+
+    def _loader(self, patches: Dataset[dict[str, torch.Tensor]]) -> DataLoader[dict[str, torch.Tensor]]:
+        numbers = range(self._step * self._batch_size, self._total_steps * self._batch_size)
+        return DataLoader(
+            patches,
+            batch_size=self._batch_size,
+            sampler=numbers,
+            num_workers=self._config.workers,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def _learn(self, batch: dict[str, torch.Tensor]) -> None:
+        rate = learning_rate(self._config, self._progress)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        image = batch["image"].to(self.device, non_blocking=True)
+        reference = batch["reference"].to(self.device, non_blocking=True)
+        with autocast(self.device, self._amp):
+            logits = self.network(image)
+        loss = self._loss(logits.float(), reference)  # Dice sums overflow in half precision
+        value = loss.item()
+        if not math.isfinite(value):
+            raise NonFiniteLossError(
+                f"the loss became {value} at step {self._step + 1} (learning rate {rate:.2g});"
+                " lower train.learning_rate or train.gradient_clip of this model"
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()
+        self._scaler.unscale_(self._optimizer)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._config.gradient_clip)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._step += 1
+        self._loss_sum += value
+        self._loss_count += 1
+
+    def _end_epoch(self) -> None:
+        epoch = -(-self._step // self._steps_per_epoch)
+        due = epoch % self._config.validate_every == 0 or self._finished
+        validation = self._score() if due else None
+        record = EpochRecord(
+            epoch=epoch,
+            step=self._step,
+            learning_rate=learning_rate(self._config, self._progress),
+            train_loss=self._loss_sum / self._loss_count,
+            validation_dice=validation.dice if validation else None,
+            seconds=time.monotonic() - self._epoch_started,
+            elapsed_s=self.elapsed_s,
+        )
+        self._history.append(record)
+        self._loss_sum, self._loss_count, self._epoch_started = 0.0, 0, time.monotonic()
+        if validation and self._stopping.update(validation.dice):
+            self._checkpoints.save_best(self._best_state(record))
+        self._save_last()
+        self._publish(record, validation)
+
+    @torch.no_grad()
+    def _score(self) -> Validation:
+        self.network.eval()
+        return self._validate(self.network)
+
+    def _publish(self, record: EpochRecord, validation: Validation | None) -> None:
+        self._checkpoints.upload(HISTORY_FILE, to_csv(self._history))
+        self._tensorboard.scalars(record)
+        if validation and validation.picture is not None:
+            self._tensorboard.picture("validation/prediction", validation.picture, record.step)
+        for key, data in self._tensorboard.files():
+            self._checkpoints.upload(key, data)
+        dice = "" if record.validation_dice is None else f", validation Dice {record.validation_dice:.3f}"
+        left = self.elapsed_s * (1 - self._progress) / max(self._progress, 1e-6)
+        log.info(
+            "%s: epoch %d/%d, loss %.3f%s, %.1f s, about %s left",
+            self._name, record.epoch, self._config.epochs, record.train_loss, dice, record.seconds, _duration(left),
+        )  # fmt: skip
+
+    @property
+    def _progress(self) -> float:
+        """Used part of the budget, whichever of steps and minutes is further."""
+        used = self._step / self._total_steps
+        if self._config.max_minutes:
+            used = max(used, self.elapsed_s / (self._config.max_minutes * 60))
+        return min(used, 1.0)
+
+    @property
+    def _out_of_time(self) -> bool:
+        return bool(self._config.max_minutes) and self.elapsed_s >= (self._config.max_minutes or 0) * 60
+
+    @property
+    def _finished(self) -> bool:
+        return self._step >= self._total_steps or self._out_of_time or self._stopping.should_stop
+
+    def _best_state(self, record: EpochRecord) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "epoch": record.epoch,
+            "validation_dice": record.validation_dice,
+        }
+
+    def _save_last(self) -> None:
+        self._saved = time.monotonic()
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "random": torch.get_rng_state(),
+            "step": self._step,
+            "loss_sum": self._loss_sum,
+            "loss_count": self._loss_count,
+            "elapsed_s": self.elapsed_s,
+            "best": self._stopping.best,
+            "without_improvement": self._stopping.without_improvement,
+            "history": [asdict(record) for record in self._history],
+        }
+        self._checkpoints.save_last(state)
+
+    def _resume(self) -> None:
+        state = self._checkpoints.load_last()
+        if state is None:
+            return
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["random"])
+        self._step, self._earlier_s = state["step"], state["elapsed_s"]
+        self._loss_sum, self._loss_count = state["loss_sum"], state["loss_count"]
+        self._stopping.best = state["best"]
+        self._stopping.without_improvement = state["without_improvement"]
+        self._history = [EpochRecord(**row) for row in state["history"]]
+        log.info("%s: goes on from its checkpoint at step %d of %d", self._name, self._step, self._total_steps)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

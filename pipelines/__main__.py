@@ -1,0 +1,63 @@
+"""``python -m pipelines``: run a recipe on this machine, or compile it for a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from medseg.config import Recipe, load_recipe
+from medseg.console import run_command
+from medseg.models.registry import check_models
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    return run_command(lambda: int(options.command(options)))
+
+
+def _run(options: argparse.Namespace) -> int:
+    recipe = _recipe(options)
+    from pipelines import local
+
+    return local.run(recipe)
+
+
+def _compile(options: argparse.Namespace) -> int:
+    recipe = _recipe(options)
+    from kfp import compiler
+
+    from pipelines.benchmark import build_pipeline
+
+    compiler.Compiler().compile(build_pipeline(recipe), str(options.output))
+    print(f"wrote {options.output} ({options.output.stat().st_size / 1024:.0f} KB)")
+    return 0
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    recipe = load_recipe(options.recipe, options.set)
+    check_models(recipe, str(options.recipe))
+    return recipe
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a recipe on this machine", description="Run a recipe on this machine.")
+    run.set_defaults(command=_run)
+    compiled = commands.add_parser(
+        "compile", help="write the KFP package of a recipe", description="Write the KFP v2 package of a recipe."
+    )
+    compiled.set_defaults(command=_compile)
+    compiled.add_argument("-o", "--output", type=Path, default=Path("benchmark.yaml"), help="file to write")
+    for command in (run, compiled):
+        command.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, e.g. pipelines/recipes/demo.yaml")
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value; may be repeated"
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Windows, flips and the way back to the native grid change nothing that the network said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from medseg.artifacts import Plan
+from medseg.config import EvaluateConfig
+from medseg.inference.predictor import Predictor
+
+
+class Threshold(nn.Module):
+    """Foreground where the intensity is above 0, whatever lies around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(100.0))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.cat([-image, image], dim=1) * self.weight
+
+
+def predictor(dimensions: int, slice_axis: Any = 2, **settings: Any) -> Predictor:
+    plan = Plan(
+        dataset_uri="", dataset_version="v", labels={"background": 0, "bright": 1}, channels=1, dimensions=3,
+        modality="mr", spacing_mm=(1, 1, 1), size=None, normalization=[], slice_axis=slice_axis,
+        patch_2d=(8, 8), patch_3d=(8, 8, 8), fingerprint={},
+    )  # fmt: skip
+    return Predictor(Threshold(), plan, dimensions, EvaluateConfig(**settings))
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("shape", [(12, 17, 20), (3, 5, 4), (8, 8, 1)])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_windows_and_flips_leave_a_local_network_unchanged(dimensions: int, shape: Any, mirror: bool) -> None:
+    image = np.random.default_rng(0).choice([-1.0, 1.0], (1, *shape)).astype(np.float32)
+    prediction = predictor(dimensions, mirror=mirror).predict(image, shape)
+    np.testing.assert_array_equal(prediction, image[0] > 0)
+
+
+@pytest.mark.parametrize("slice_axis", [0, 1, 2])
+def test_slices_are_put_back_where_they_came_from(slice_axis: int) -> None:
+    image = np.random.default_rng(1).choice([-1.0, 1.0], (1, 9, 10, 11)).astype(np.float32)
+    np.testing.assert_array_equal(predictor(2, slice_axis).predict(image, (9, 10, 11)), image[0] > 0)
+
+
+def test_half_a_field_of_view_is_half_of_it_on_any_grid() -> None:
+    image = np.full((1, 6, 6, 6), -1.0, np.float32)
+    image[:, 3:] = 1.0
+    prediction = predictor(3).predict(image, (12, 6, 18))
+    assert prediction.shape == (12, 6, 18)
+    np.testing.assert_array_equal(prediction, np.broadcast_to(np.arange(12)[:, None, None] >= 6, (12, 6, 18)))
+
+
+def test_scores_sum_to_one() -> None:
+    scores = predictor(3).scores(np.random.default_rng(2).normal(size=(1, 11, 9, 10)).astype(np.float32))
+    torch.testing.assert_close(scores.sum(0), torch.ones(11, 9, 10))

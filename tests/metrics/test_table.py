@@ -1,0 +1,45 @@
+"""metrics.csv: what is written is read back."""
+
+import pytest
+
+from medseg.errors import DataError
+from medseg.metrics.case import ClassScore
+from medseg.metrics.overlap import Counts
+from medseg.metrics.table import COLUMNS, ScoreRow, read_metrics, write_metrics
+
+NAN = float("nan")
+ROW = ScoreRow(
+    "case_1", "patient_1", ClassScore("kidney, left", 1 / 3, 0.2, 0.1, 1.0, 0.5, 3.25, NAN, Counts(1, 2, 3, 4))
+)
+ABSENT = ScoreRow(
+    "case_2", "p", ClassScore("liver", NAN, NAN, NAN, 1.0, NAN, NAN, NAN, Counts(0, 0, 0, 9), "both-empty")
+)
+
+
+def test_rows_survive_unchanged():
+    data = write_metrics([ROW, ABSENT])
+    assert write_metrics(read_metrics(data, "m.csv")) == data
+    assert read_metrics(data, "m.csv")[0].score.dice == 1 / 3
+
+
+def test_columns_and_empty_cells_for_nan():
+    header, first, absent = write_metrics([ROW, ABSENT]).decode().splitlines()
+    assert header == ",".join(COLUMNS)
+    assert first == 'case_1,patient_1,"kidney, left",0.3333333333333333,0.2,0.1,1.0,0.5,3.25,,4,3,1,2,3,4,'
+    assert absent == "case_2,p,liver,,,,1.0,,,,0,0,0,0,0,9,both-empty"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: data.replace(b"0.2", b"x.2"), "line 2.*x.2"),
+        (lambda data: data.replace(b",flag", b""), "columns flag are missing"),
+        (lambda data: data[: data.index(b"3.25")], "line 2"),
+        (lambda data: data.replace(b"both-empty", b"gone"), "flag 'gone' is none of"),
+        (lambda data: b"\xff\xfe" + data, "not a readable table"),
+        (lambda data: b"", "columns case, patient"),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_fault(damage, message):
+    with pytest.raises(DataError, match=r"s3://b/metrics\.csv.*" + message):
+        read_metrics(damage(write_metrics([ROW, ABSENT])), "s3://b/metrics.csv")
