@@ -122,7 +122,7 @@ class Dataset(Artifact):
 
     channel_names: dict[str, str]
     labels: dict[str, int]
-    numTraining: int
+    numTraining: int  # noqa: N815  nnU-Net's spelling
     file_ending: str = ".nii.gz"
     name: str
     version: str

@@ -126,7 +126,7 @@ class TrainConfig(Section):
         foreground_fraction: part of the patches that is centred on a random foreground class.
         early_stopping_patience: validations without improvement; None never stops early.
         checkpoint_minutes: longest time between two checkpoints in the store, within an epoch too.
-        amp: mixed precision where the device computes it natively.
+        amp: mixed precision on GPUs.
         workers: loader processes; 0 loads in the training process.
         threads: CPU threads of torch; None is all cores.
     """

@@ -43,6 +43,8 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
         self._foreground_fraction = config.foreground_fraction
         self._augment = augmentation(config.augmentation, dimensions)
         self._seed = seed
+        # what one pass over the training data is: every case, or every slice of every case
+        self.samples = sum(1 if dimensions == 3 else case.reference.shape[plan.slice_axis] for case in self._cases)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng((self._seed, index))

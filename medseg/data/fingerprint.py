@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from medseg.artifacts import Dataset, Normalization, Plan
 from medseg.config import PreprocessConfig
 from medseg.data import normalize
+from medseg.data.image import slice_axis
 from medseg.data.resample import target_shape
 from medseg.errors import RecipeError
 from medseg.types import Shape3, Spacing3
@@ -65,9 +66,8 @@ def make_plan(
         (*size, 1) if size else target_shape(shape, have, spacing)  # type: ignore[arg-type]
         for shape, have in zip(fingerprint.shapes, fingerprint.spacings_mm, strict=True)
     ]
-    median = [int(v) for v in np.median(shapes, axis=0)]
-    slice_axis = _slice_axis(spacing) if spacing else 2
-    in_plane = [n for axis, n in enumerate(median) if axis != slice_axis]
+    i, j, k = (int(v) for v in np.median(shapes, axis=0))
+    across = slice_axis((i, j, k), spacing) if spacing else 2
     method = normalize.method_for(dataset.modality) if config.normalization == "auto" else config.normalization
     return Plan(
         dataset_uri=dataset_uri,
@@ -79,16 +79,14 @@ def make_plan(
         spacing_mm=spacing,
         size=size,
         normalization=fingerprint.normalization(method),
-        slice_axis=slice_axis,  # type: ignore[arg-type]
-        patch_2d=config.patch_2d or tuple(_patch_length(n, MAX_PATCH_2D) for n in in_plane),
-        patch_3d=None
-        if dataset.dimensions == 2
-        else config.patch_3d or tuple(_patch_length(n, MAX_PATCH_3D) for n in median),
+        slice_axis=across,
+        patch_2d=config.patch_2d or _patch_2d((i, j, k), across),
+        patch_3d=None if dataset.dimensions == 2 else config.patch_3d or _patch_3d((i, j, k)),
         fingerprint={
             "training_cases": len(fingerprint.shapes),
             "median_shape": [float(v) for v in np.median(fingerprint.shapes, axis=0)],
             "median_spacing_mm": native,
-            "median_shape_resampled": median,
+            "median_shape_resampled": [i, j, k],
         },
     )
 
@@ -108,9 +106,14 @@ def _grid(
     return (native[0], native[1], native[2]), None
 
 
-def _slice_axis(spacing_mm: Spacing3) -> int:
-    """The coarsest axis; the last one (axial in RAS+) where none stands out."""
-    return max(range(3), key=lambda axis: (round(spacing_mm[axis], 3), axis))
+def _patch_2d(median: Shape3, across: int) -> tuple[int, int]:
+    one, other = (_patch_length(n, MAX_PATCH_2D) for axis, n in enumerate(median) if axis != across)
+    return one, other
+
+
+def _patch_3d(median: Shape3) -> Shape3:
+    i, j, k = (_patch_length(n, MAX_PATCH_3D) for n in median)
+    return i, j, k
 
 
 def _patch_length(voxels: int, most: int) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import nibabel
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from medseg.types import Affine, Geometry
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # the one place where DICOM's axes become ours
+SLICE_RATIO = 1.5  # an axis counts as the one that slices were taken along from this ratio to the next coarsest
 KEPT_DTYPES = (np.dtype(np.uint8), np.dtype(np.int16), np.dtype(np.uint16))
 
 
@@ -71,3 +74,17 @@ def with_kept_dtype(array: NDArray) -> NDArray:
     """uint8, int16 and uint16 as they are, every other number as float32, in native byte order."""
     native = array.dtype.newbyteorder("=")
     return array.astype(native if native in KEPT_DTYPES else np.float32, copy=False)
+
+
+def slice_axis(shape: Sequence[int], spacing_mm: Sequence[float]) -> Literal[0, 1, 2]:
+    """The axis that slices are looked at across: a picture's single one, the coarsest if it stands out, else K (axial).
+
+    Args:
+        shape: (I, J, K).
+    """
+    axes: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
+    if 1 in shape:
+        return 2 if shape[2] == 1 else axes[list(shape).index(1)]
+    coarsest = axes[int(np.argmax(spacing_mm))]
+    second = sorted(spacing_mm)[-2]
+    return coarsest if spacing_mm[coarsest] > SLICE_RATIO * second else 2

@@ -28,7 +28,7 @@ class Predictor:
         self._network = network.eval()
         self._plan = plan
         self._dimensions = dimensions
-        self._config = config
+        self.config = config
         self._device = next(network.parameters()).device
 
     @torch.no_grad()
@@ -51,7 +51,7 @@ class Predictor:
         return argmax_of(_to_shape(one, native_shape) for one in scores)
 
     def _window(self, image: torch.Tensor, window: tuple[int, ...]) -> torch.Tensor:
-        config = self._config
+        config = self.config
         return window_scores(self._network, image.to(self._device), window, config.overlap, config.mirror).cpu()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 import torch
 from monai.inferers import sliding_window_inference
@@ -48,7 +49,7 @@ def _one_pass(network: nn.Module, image: torch.Tensor, window: tuple[int, ...], 
         with autocast(batch.device):
             return network(batch).float()  # windows are summed in full precision
 
-    logits = sliding_window_inference(
+    logits: Any = sliding_window_inference(
         image, window, WINDOWS_PER_BATCH, predict, overlap=overlap, mode="gaussian", padding_mode="replicate"
     )
     return torch.softmax(logits, dim=1)

@@ -7,15 +7,13 @@ from torch import nn
 
 
 def half_precision(device: torch.device) -> torch.dtype | None:
-    """The 16-bit type that the device computes natively, None where it has none.
+    """The 16-bit type to compute in: bfloat16 where the GPU has it (no loss scaling needed), else float16.
 
-    bfloat16 where there is one (no loss scaling needed): GPUs since Ampere, CPUs with AMX or AVX512-BF16.
-    Other CPUs would emulate it, more slowly than float32.
+    None on CPUs: see Decisions in CONTRIBUTING.md.
     """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    capabilities = torch.cpu.get_capabilities()
-    return torch.bfloat16 if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else None
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
@@ -27,4 +25,4 @@ def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
 def channels_last(network: nn.Module, dimensions: int) -> nn.Module:
     """Store convolution weights channels-last, which convolution libraries read fastest."""
     layout = torch.channels_last if dimensions == 2 else torch.channels_last_3d
-    return network.to(memory_format=layout)  # type: ignore[call-overload]  # documented, missing in the stubs
+    return network.to(memory_format=layout)

@@ -9,13 +9,14 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from medseg.data.image import slice_axis
+
 Plane = NDArray[Any]  # (rows, columns) as displayed
 
 PICTURE_PIXELS = 360
 FILL_OPACITY = 0.4
 SHOWN_PER_OBJECT = 1.6  # side of the view as a multiple of the objects' extent
 SMALLEST_VIEW = 1 / 3  # of the image's longest side, so that the surroundings stay recognisable
-COARSE_AXIS = 1.5  # ratio of spacings from which an axis counts as the one that slices were taken along
 
 # Okabe and Ito's palette without black, brightest first: all stand out from grey
 CLASS_COLOURS = (
@@ -69,15 +70,6 @@ def draw_overlay(
 def class_colour(value: int) -> tuple[int, int, int]:
     """RGB of a class value from 1 on; the eighth class has the first one's colour again."""
     return CLASS_COLOURS[(value - 1) % len(CLASS_COLOURS)]
-
-
-def slice_axis(shape: Sequence[int], spacing_mm: Sequence[float]) -> int:
-    """The axis across which slices are shown: a picture's single one, the coarsest if it stands out, else K (axial)."""
-    if 1 in shape:
-        return 2 if shape[2] == 1 else shape.index(1)
-    coarsest = int(np.argmax(spacing_mm))
-    second = sorted(spacing_mm)[-2]
-    return coarsest if spacing_mm[coarsest] > COARSE_AXIS * second else 2
 
 
 def largest_slice(mask: NDArray[Any], axis: int) -> int:

@@ -25,8 +25,8 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 OPTIONS = (
     *("--config", ""),  # never the user's own rclone configuration
-    # Another server may write to the folder, so nothing is remembered for long. Not 0: every request would then read its
-    # whole folder, and 500 small files took 7.5 s instead of 0.6.
+    # Another server may write to the folder, so nothing is remembered for long. Not 0: every request would then read
+    # its whole folder, and 500 small files took 7.5 s instead of 0.6.
     *("--dir-cache-time", "100ms"),
     *("--etag-hash", ""),  # MD5 would be computed from the whole content whenever an object is listed
     *("--buffer-size", "1Mi"),  # per open file
@@ -58,7 +58,6 @@ def embedded_server(folder: Path) -> Iterator[Endpoint]:
     folder = folder.absolute()
     (folder / BUCKET).mkdir(parents=True, exist_ok=True)
     log_path = folder.parent / f"{folder.name}.log"
-    # keys of rclone must have 3 and 8 characters at least
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
     endpoint = Endpoint(f"http://127.0.0.1:{port}", secrets.token_hex(10), secrets.token_hex(20))
@@ -85,7 +84,7 @@ def _launch(folder: Path, log_path: Path, listener: socket.socket, endpoint: End
             stdout=log,
             stderr=log,
             pass_fds=(listener.fileno(),),
-            start_new_session=True,  # Ctrl-C reaches all of the terminal's processes; the last uploads still need this one
+            start_new_session=True,  # Ctrl-C reaches all processes of a terminal; the last uploads still need this one
         )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,14 +26,12 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     with naming(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
-        temporary = Path(name)
+        temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with temporary.open("xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide results from colleagues
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -70,9 +68,3 @@ def _named_fault(error: OSError, where: str) -> StorageError:
     if error.errno == errno.EROFS:
         return AccessError(f"{folder}: is mounted read-only; give a folder that this user may write to")
     return StorageError(f"{where}: {error.strerror or error}")
-
-
-def _umask() -> int:
-    current = os.umask(0o077)
-    os.umask(current)
-    return current

@@ -20,30 +20,30 @@ class LocalStore(Store):
         self.uri = str(self._root)
 
     def local_path(self, key: str) -> Path:
-        return self._root / check_key(key, self.uri) if key else self._root
+        return self._path(key) if key else self._root
 
     def put_bytes(self, key: str, data: bytes) -> None:
-        write_whole(self.local_path(key), lambda file: file.write(data))
+        write_whole(self._path(key), lambda file: file.write(data))
 
     def put_file(self, path: Path, key: str) -> None:
-        copy_whole(path, self.local_path(key))
+        copy_whole(path, self._path(key))
 
     def get_bytes(self, key: str) -> bytes:
-        path = self.local_path(key)
+        path = self._path(key)
         with naming(str(path)):
             return path.read_bytes()
 
     def get_file(self, key: str, path: Path) -> None:
-        copy_whole(self.local_path(key), path)
+        copy_whole(self._path(key), path)
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
-        path = self.local_path(key)
+        path = self._path(key)
         with naming(str(path)), path.open("rb") as file:
             file.seek(offset)
             return file.read(length)
 
     def exists(self, key: str) -> bool:
-        return self.local_path(key).is_file()
+        return self._path(key).is_file()
 
     def list(self, prefix: str = "") -> list[StoredObject]:
         folder = self.local_path(prefix.rpartition("/")[0])
@@ -51,9 +51,12 @@ class LocalStore(Store):
         return sorted(found, key=lambda item: item.key)
 
     def delete(self, key: str) -> None:
-        path = self.local_path(key)
+        path = self._path(key)
         with naming(str(path)):
             path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key, self.uri)
 
     def _below(self, folder: Path) -> Iterator[StoredObject]:
         for parent, _, names in os.walk(folder):

@@ -147,7 +147,7 @@ class S3Store(Store):
         return bool(being_replaced) or isinstance(error, ProtocolError) or error_code(error) == "RequestTimeout"
 
     def _check_bucket(self) -> None:
-        """HEAD requests do not tell a missing bucket from a missing object; a missing bucket is a fault of the set-up."""
+        """Tell a missing bucket, a fault of the set-up, from a missing object: a HEAD request does not."""
         if self._bucket_seen:
             return
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, NoReturn
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import certifi
 import urllib3
 from minio import Minio
-from minio.credentials import AWSConfigProvider, ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider
+from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
@@ -113,14 +113,10 @@ class _OneTimeout(urllib3.Retry):
 
     def increment(
         self, method: Any = None, url: Any = None, response: Any = None, error: Any = None, *rest: Any, **named: Any
-    ) -> urllib3.Retry:
+    ) -> Self:
         if isinstance(error, ReadTimeoutError):
-            _give_up(url, error)
+            raise MaxRetryError(error.pool, url, error) from error
         return super().increment(method, url, response, error, *rest, **named)
-
-
-def _give_up(url: str, error: ReadTimeoutError) -> NoReturn:
-    raise MaxRetryError(error.pool, url, error) from error
 
 
 class _HttpConnection(HTTPConnection):

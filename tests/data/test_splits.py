@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +44,7 @@ def test_no_patient_is_on_two_sides_and_no_case_is_lost(owners: list[int], folds
     assert splits == make_splits(list(reversed(cases)), SplitConfig(folds=folds, seed=seed))
     for fold in splits.folds:
         parts = [fold.train, fold.validation, splits.test]
-        assert sorted(sum(parts, [])) == sorted(patient)
+        assert sorted(functools.reduce(operator.iadd, parts, [])) == sorted(patient)
         assert sum(len({patient[c] for c in part}) for part in parts) == len(set(patient.values()))
     if folds > 1:
         validated = [c for fold in splits.folds for c in fold.validation]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from medseg.reporting.overlays import class_colour, draw_overlay, largest_slice, slice_axis
+from medseg.data.image import slice_axis
+from medseg.reporting.overlays import class_colour, draw_overlay, largest_slice
 
 
 def scene(shape=(20, 20, 3)):

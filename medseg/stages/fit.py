@@ -1,0 +1,95 @@
+"""The heavy half of train: network, patches and validation are put together and fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from medseg.artifacts import MODEL_FILE, Fold, Plan
+from medseg.config import UnitConfig
+from medseg.data.arrays import CaseArrays
+from medseg.data.dataset import PatchDataset
+from medseg.inference.predictor import Predictor
+from medseg.metrics.overlap import overlap_counts
+from medseg.models import registry
+from medseg.reporting.overlays import draw_overlay
+from medseg.storage import Store
+from medseg.storage.cache import cached_folder
+from medseg.training.checkpoint import Checkpoints, to_bytes
+from medseg.training.history import TensorBoardLog
+from medseg.training.trainer import Trainer, Validation, naming_memory_failures, use_threads
+
+BATCH_SIZE = {2: 8, 3: 2}  # small batches, many steps: what nnU-Net plans for large patches, and fits common GPUs
+
+
+def fit(store: Store, unit: UnitConfig, plan: Plan, fold: Fold, seed: int, preprocessed_uri: str) -> None:
+    """Train on a fold's training cases and leave ``model.pt`` with the weights of the best validation.
+
+    Raises:
+        TrainingError: the loss is not finite, or memory is not enough.
+    """
+    use_threads(unit.train.threads)
+    torch.manual_seed(seed)
+    dimensions = registry.find(unit.model).dimensions
+    arrays = cached_folder(preprocessed_uri, ("arrays",))
+    patches = PatchDataset(arrays, fold.train, plan, dimensions, unit.train, seed)
+    batch_size = unit.train.batch_size or BATCH_SIZE[dimensions]
+    with naming_memory_failures(), Checkpoints(store) as checkpoints, TensorBoardLog() as tensorboard:
+        network = registry.build(unit, plan.channels, len(plan.labels))
+        trainer = Trainer(
+            network,
+            unit.train,
+            batch_size=batch_size,
+            steps_per_epoch=unit.train.steps_per_epoch or max(1, round(patches.samples / batch_size)),
+            checkpoints=checkpoints,
+            validate=_validation(unit, plan, dimensions, [CaseArrays(arrays, case) for case in fold.validation]),
+            tensorboard=tensorboard,
+            name=f"{unit.model} seed {seed}",
+        )
+        best = trainer.fit(patches)
+        state = {
+            "network": best["network"],
+            "unit": unit.model_dump(mode="json"),
+            "plan": plan.model_dump(mode="json"),
+            "epoch": best["epoch"],
+            "validation_dice": best["validation_dice"],
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "train_seconds": trainer.elapsed_s,
+            "device": _device_name(trainer.device),
+        }
+        checkpoints.upload(MODEL_FILE, to_bytes(state))
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _validation(
+    unit: UnitConfig, plan: Plan, dimensions: int, cases: list[CaseArrays]
+) -> Callable[[nn.Module], Validation]:
+    """Mean Dice over the validation cases on the plan's grid, and a picture of the first one."""
+    config = unit.evaluate.model_copy(update={"mirror": False})  # flips cost time and hardly change which epoch is best
+    spacing_mm = plan.spacing_mm or (1.0, 1.0, 1.0)
+
+    def validate(network: nn.Module) -> Validation:
+        predictor = Predictor(network, plan, dimensions, config)
+        dice, picture = [], None
+        for case in cases:
+            image, reference = case.image[:], case.reference[:]
+            prediction = predictor.scores(image).argmax(0).to(torch.uint8).numpy()
+            dice.append(mean_dice(prediction, reference, len(plan.labels)))
+            if picture is None:
+                picture = draw_overlay(image[0], reference, prediction, spacing_mm)
+        return Validation(0.0 if np.isnan(dice).all() else float(np.nanmean(dice)), picture)
+
+    return validate
+
+
+def mean_dice(prediction: NDArray[np.uint8], reference: NDArray[np.uint8], classes: int) -> float:
+    """Mean over the foreground classes that either array holds; NaN where neither holds any."""
+    scores = [overlap_counts(prediction == value, reference == value).dice for value in range(1, classes)]
+    return float("nan") if np.isnan(scores).all() else float(np.nanmean(scores))

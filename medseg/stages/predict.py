@@ -1,0 +1,135 @@
+"""The heavy half of evaluate: every test case is predicted on its native grid and scored against its reference."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from medseg import artifacts
+from medseg.artifacts import METRICS_FILE, MODEL_FILE, SUMMARY_FILE, Dataset, Plan, Summary
+from medseg.config import EvaluateConfig, UnitConfig, validate
+from medseg.data.arrays import CaseArrays
+from medseg.data.nifti import read_nifti_reference, write_nifti
+from medseg.errors import OutOfMemoryError, StageError
+from medseg.inference.predictor import Predictor
+from medseg.metrics.aggregate import aggregate
+from medseg.metrics.case import score_case, worst_scores
+from medseg.metrics.table import ScoreRow, write_metrics
+from medseg.models import registry
+from medseg.stages.preprocess import load_dataset, load_preprocessed
+from medseg.storage import Store
+from medseg.storage.cache import cached_folder
+from medseg.training.checkpoint import load
+from medseg.training.trainer import naming_memory_failures, pick_device, use_threads
+from medseg.types import Case
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Outcome:
+    """What predicting the test cases came to."""
+
+    rows: list[ScoreRow] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    missing: int = 0
+
+
+def predict_and_score(
+    store: Store, preprocessed_uri: str, config: EvaluateConfig, model: str, seed: int, fold: int
+) -> Summary:
+    """Predict and score the test part with the unit's ``model.pt`` and write predictions, scores and summary.
+
+    Predictions are NIfTI files on the grid of the data set's images. ``seconds_per_case`` is the median time from the
+    preprocessed array to the class map on that grid; reading, writing and scoring do not count.
+    """
+    plan, splits = load_preprocessed(preprocessed_uri)
+    dataset, cases = load_dataset(plan.dataset_uri)
+    state = _load_model(store)
+    test = [case for case in cases if case.case in set(splits.test)]
+    with tempfile.TemporaryDirectory(prefix="medseg-evaluate-") as scratch:
+        arrays = cached_folder(preprocessed_uri, ("arrays",))
+        outcome = _predict_cases(
+            _predictor(state, plan, config), test, arrays, dataset, plan.dataset_uri, Path(scratch)
+        )
+        store.put_folder(Path(scratch))
+    means = aggregate([outcome.rows])
+    summary = Summary(
+        model=model,
+        seed=seed,
+        fold=fold,
+        dataset_uri=plan.dataset_uri,
+        preprocessed_uri=preprocessed_uri,
+        cases=len(test),
+        cases_missing=outcome.missing,
+        evaluate=config.model_dump(mode="json"),
+        scores=means.scores,
+        per_class=means.per_class,
+        pooled=means.pooled,
+        seconds_per_case=statistics.median(outcome.seconds) if outcome.seconds else None,
+        train_seconds=state["train_seconds"],
+        parameters=state["parameters"],
+        device=state["device"],
+    )
+    store.put_bytes(METRICS_FILE, write_metrics(outcome.rows))
+    store.put_bytes(SUMMARY_FILE, summary.to_bytes())
+    return summary
+
+
+def _predict_cases(
+    predictor: Predictor, cases: list[Case], arrays: Path, dataset: Dataset, dataset_uri: str, scratch: Path
+) -> _Outcome:
+    references = cached_folder(dataset_uri, ("labels",))
+    tolerances = predictor.config.tolerances(dataset.foreground)
+    (scratch / "predictions").mkdir()
+    outcome = _Outcome()
+    for case in tqdm(cases, desc="evaluate", unit="case", disable=None):
+        reference = read_nifti_reference(references / artifacts.reference_key(case.case))
+        truth = reference.array[0]
+        try:
+            prediction, seconds = _timed(predictor, arrays, case, warm_up=not outcome.seconds)
+        except OutOfMemoryError as error:
+            log.error("evaluate: %s is scored worst, it could not be predicted: %s", case.case, error)
+            outcome.missing += 1
+            scores = worst_scores(truth, case.spacing_mm, dataset.foreground, tolerances)
+        else:
+            outcome.seconds.append(seconds)
+            write_nifti(scratch / artifacts.prediction_key(case.case), prediction, reference.affine)
+            scores = score_case(prediction, truth, case.spacing_mm, dataset.foreground, tolerances)
+        outcome.rows += [ScoreRow(case.case, case.patient, score) for score in scores]
+    return outcome
+
+
+def _timed(predictor: Predictor, arrays: Path, case: Case, warm_up: bool) -> tuple[NDArray[Any], float]:
+    image = CaseArrays(arrays, case.case).image[:]
+    with naming_memory_failures():
+        if warm_up:
+            predictor.predict(image, case.shape)
+        start = time.perf_counter()
+        prediction = predictor.predict(image, case.shape)
+        return prediction, time.perf_counter() - start
+
+
+def _load_model(store: Store) -> dict[str, Any]:
+    state = load(store, MODEL_FILE)
+    if state is None:
+        raise StageError(
+            f"{store.uri}/{MODEL_FILE}: is missing although training has ended; delete status.json to train anew"
+        )
+    return state
+
+
+def _predictor(state: dict[str, Any], plan: Plan, config: EvaluateConfig) -> Predictor:
+    unit = validate(UnitConfig, state["unit"], MODEL_FILE)
+    use_threads(unit.train.threads)
+    network = registry.build(unit, plan.channels, len(plan.labels))
+    network.load_state_dict(state["network"])
+    return Predictor(network.to(pick_device()), plan, registry.find(unit.model).dimensions, config)
