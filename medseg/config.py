@@ -103,9 +103,15 @@ class SplitConfig(Section):
 
 
 class AugmentationConfig(Section):
-    """Probability of each random change of a training patch, and its range."""
+    """Probability of each random change of a training patch, and its range.
+
+    Attributes:
+        flip_axes: directions in which patches are flipped. Scans are stored in one orientation, so that position tells
+            classes apart; only left and right look alike often enough to be worth exchanging.
+    """
 
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
+    flip_axes: tuple[Literal["left-right", "posterior-anterior", "inferior-superior"], ...] = ("left-right",)
     affine: Annotated[float, Field(ge=0, le=1)] = 0.3
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
     scaling: Fraction = 0.2
@@ -159,7 +165,7 @@ class EvaluateConfig(Section):
     Attributes:
         tolerance_mm: NSD tolerance, one for all classes or by class name; NSD is left out where it is not given.
         overlap: of neighbouring sliding windows.
-        mirror: average the prediction over flips.
+        mirror: average the prediction over the flips that training used.
     """
 
     tolerance_mm: Positive | dict[str, Positive] | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from medseg.reporting.tables import format_leaderboard
 from medseg.stages.report import leaderboard
 from medseg.storage import session
 from pipelines.benchmark import build_pipeline
+from pipelines.output import TaskOutput
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,8 @@ def _execute(recipe: Recipe) -> bool:
     )
     try:
         # one training at a time: a second one would take the first one's cores and memory
-        build_pipeline(recipe, parallelism=1)()
+        with contextlib.redirect_stdout(TaskOutput(sys.stdout)):
+            build_pipeline(recipe, parallelism=1)()
     except RuntimeError as error:
         log.error("%s", error)
         return False

@@ -41,7 +41,7 @@ class PatchDataset(Dataset[dict[str, torch.Tensor]]):
         self._squeeze = plan.slice_axis if dimensions == 2 else None
         self._classes = [value for value in plan.labels.values() if value]
         self._foreground_fraction = config.foreground_fraction
-        self._augment = augmentation(config.augmentation, dimensions)
+        self._augment = augmentation(config.augmentation, self._squeeze)
         self._seed = seed
         # what one pass over the training data is: every case, or every slice of every case
         self.samples = sum(1 if dimensions == 3 else case.reference.shape[plan.slice_axis] for case in self._cases)

@@ -9,15 +9,27 @@ from monai import transforms as mt
 from medseg.config import AugmentationConfig
 
 BOTH = ("image", "reference")
+AXES = ("left-right", "posterior-anterior", "inferior-superior")  # I, J, K in RAS+
 
 
-def augmentation(config: AugmentationConfig, dimensions: int) -> mt.Compose:
+def flip_axes(config: AugmentationConfig, slice_axis: int | None) -> tuple[int, ...]:
+    """Axes of a patch that may be flipped, counted without the channels.
+
+    Args:
+        slice_axis: the axis that 2D patches do not have, None for volumes.
+    """
+    in_patch = [name for axis, name in enumerate(AXES) if axis != slice_axis]
+    return tuple(axis for axis, name in enumerate(in_patch) if name in config.flip_axes)
+
+
+def augmentation(config: AugmentationConfig, slice_axis: int | None) -> mt.Compose:
     """Flips, rotation with scaling, brightness, contrast, gamma and noise on ``image`` and ``reference``.
 
     Intensity changes touch the image only; the reference moves with nearest-neighbour interpolation.
     """
+    dimensions = 3 if slice_axis is None else 2
     angle = math.radians(config.rotation_degrees)
-    flips = [mt.RandFlipd(BOTH, prob=config.flip, spatial_axis=axis) for axis in range(dimensions)]
+    flips = [mt.RandFlipd(BOTH, prob=config.flip, spatial_axis=axis) for axis in flip_axes(config, slice_axis)]
     affine = mt.RandAffined(
         BOTH,
         prob=config.affine,

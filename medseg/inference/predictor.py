@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,7 +11,6 @@ from torch import nn
 from torch.nn import functional
 
 from medseg.artifacts import Plan
-from medseg.config import EvaluateConfig
 from medseg.data.resample import argmax_of
 from medseg.inference.sliding_window import window_scores
 from medseg.types import Shape3
@@ -22,13 +23,17 @@ class Predictor:
 
     Args:
         dimensions: 2 for networks that see slices across ``plan.slice_axis``.
+        mirror_axes: average over flips along these axes of a patch, which should be those that training used.
     """
 
-    def __init__(self, network: nn.Module, plan: Plan, dimensions: int, config: EvaluateConfig) -> None:
+    def __init__(
+        self, network: nn.Module, plan: Plan, dimensions: int, overlap: float, mirror_axes: Sequence[int] = ()
+    ) -> None:
         self._network = network.eval()
         self._plan = plan
         self._dimensions = dimensions
-        self.config = config
+        self._overlap = overlap
+        self._mirror_axes = mirror_axes
         self._device = next(network.parameters()).device
 
     @torch.no_grad()
@@ -51,8 +56,8 @@ class Predictor:
         return argmax_of(_to_shape(one, native_shape) for one in scores)
 
     def _window(self, image: torch.Tensor, window: tuple[int, ...]) -> torch.Tensor:
-        config = self.config
-        return window_scores(self._network, image.to(self._device), window, config.overlap, config.mirror).cpu()
+        scores = window_scores(self._network, image.to(self._device), window, self._overlap, self._mirror_axes)
+        return scores.cpu()
 
 
 def _to_shape(scores: torch.Tensor, shape: Shape3) -> NDArray[np.float32]:

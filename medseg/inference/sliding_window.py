@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -16,19 +16,19 @@ WINDOWS_PER_BATCH = 4
 
 
 def window_scores(
-    network: nn.Module, image: torch.Tensor, window: tuple[int, ...], overlap: float, mirror: bool
+    network: nn.Module, image: torch.Tensor, window: tuple[int, ...], overlap: float, mirror_axes: Sequence[int] = ()
 ) -> torch.Tensor:
     """Softmax scores by Gaussian-weighted overlapping windows.
 
     Args:
         network: (B, C, *window) to logits (B, classes, *window).
         image: (B, C, *size); a size below the window is padded and cropped back.
-        mirror: average over all combinations of flips.
+        mirror_axes: average over all combinations of flips along these axes, counted without batch and channels.
 
     Returns:
         (B, classes, *size), summing to 1 over classes.
     """
-    flips = list(_flips(image.ndim - 2)) if mirror else [()]
+    flips = list(_combinations([2 + axis for axis in mirror_axes]))
     total: torch.Tensor | None = None
     for axes in flips:
         scores = _one_pass(network, image.flip(axes) if axes else image, window, overlap)
@@ -38,9 +38,8 @@ def window_scores(
     return total / len(flips)
 
 
-def _flips(dimensions: int) -> Iterator[tuple[int, ...]]:
-    axes = range(2, 2 + dimensions)
-    for count in range(dimensions + 1):
+def _combinations(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    for count in range(len(axes) + 1):
         yield from combinations(axes, count)
 
 

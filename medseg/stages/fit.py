@@ -72,11 +72,10 @@ def _validation(
     unit: UnitConfig, plan: Plan, dimensions: int, cases: list[CaseArrays]
 ) -> Callable[[nn.Module], Validation]:
     """Mean Dice over the validation cases on the plan's grid, and a picture of the first one."""
-    config = unit.evaluate.model_copy(update={"mirror": False})  # flips cost time and hardly change which epoch is best
     spacing_mm = plan.spacing_mm or (1.0, 1.0, 1.0)
 
     def validate(network: nn.Module) -> Validation:
-        predictor = Predictor(network, plan, dimensions, config)
+        predictor = Predictor(network, plan, dimensions, unit.evaluate.overlap)
         dice, picture = [], None
         for case in cases:
             image, reference = case.image[:], case.reference[:]

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from medseg import artifacts
-from medseg.artifacts import METRICS_FILE, MODEL_FILE, SUMMARY_FILE, Dataset, Plan, Summary
+from medseg.artifacts import METRICS_FILE, MODEL_FILE, SUMMARY_FILE, Plan, Summary
 from medseg.config import EvaluateConfig, UnitConfig, validate
 from medseg.data.arrays import CaseArrays
 from medseg.data.nifti import read_nifti_reference, write_nifti
+from medseg.data.transforms import flip_axes
 from medseg.errors import OutOfMemoryError, StageError
 from medseg.inference.predictor import Predictor
 from medseg.metrics.aggregate import aggregate
@@ -32,6 +33,17 @@ from medseg.training.trainer import naming_memory_failures, pick_device, use_thr
 from medseg.types import Case
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _TestPart:
+    """What is predicted, and what it is held against."""
+
+    cases: list[Case]
+    arrays: Path
+    references: Path
+    foreground: dict[str, int]
+    tolerance_mm: dict[str, float]
 
 
 @dataclass
@@ -54,12 +66,15 @@ def predict_and_score(
     plan, splits = load_preprocessed(preprocessed_uri)
     dataset, cases = load_dataset(plan.dataset_uri)
     state = _load_model(store)
-    test = [case for case in cases if case.case in set(splits.test)]
+    test = _TestPart(
+        cases=[case for case in cases if case.case in set(splits.test)],
+        arrays=cached_folder(preprocessed_uri, ("arrays",)),
+        references=cached_folder(plan.dataset_uri, ("labels",)),
+        foreground=dataset.foreground,
+        tolerance_mm=config.tolerances(dataset.foreground),
+    )
     with tempfile.TemporaryDirectory(prefix="medseg-evaluate-") as scratch:
-        arrays = cached_folder(preprocessed_uri, ("arrays",))
-        outcome = _predict_cases(
-            _predictor(state, plan, config), test, arrays, dataset, plan.dataset_uri, Path(scratch)
-        )
+        outcome = _predict_cases(_predictor(state, plan, config), test, Path(scratch))
         store.put_folder(Path(scratch))
     means = aggregate([outcome.rows])
     summary = Summary(
@@ -68,7 +83,7 @@ def predict_and_score(
         fold=fold,
         dataset_uri=plan.dataset_uri,
         preprocessed_uri=preprocessed_uri,
-        cases=len(test),
+        cases=len(test.cases),
         cases_missing=outcome.missing,
         evaluate=config.model_dump(mode="json"),
         scores=means.scores,
@@ -84,26 +99,22 @@ def predict_and_score(
     return summary
 
 
-def _predict_cases(
-    predictor: Predictor, cases: list[Case], arrays: Path, dataset: Dataset, dataset_uri: str, scratch: Path
-) -> _Outcome:
-    references = cached_folder(dataset_uri, ("labels",))
-    tolerances = predictor.config.tolerances(dataset.foreground)
+def _predict_cases(predictor: Predictor, test: _TestPart, scratch: Path) -> _Outcome:
     (scratch / "predictions").mkdir()
     outcome = _Outcome()
-    for case in tqdm(cases, desc="evaluate", unit="case", disable=None):
-        reference = read_nifti_reference(references / artifacts.reference_key(case.case))
-        truth = reference.array[0]
+    for case in tqdm(test.cases, desc="evaluate", unit="case", disable=None):
+        reference = read_nifti_reference(test.references / artifacts.reference_key(case.case))
+        compared = (reference.array[0], case.spacing_mm, test.foreground, test.tolerance_mm)
         try:
-            prediction, seconds = _timed(predictor, arrays, case, warm_up=not outcome.seconds)
+            prediction, seconds = _timed(predictor, test.arrays, case, warm_up=not outcome.seconds)
         except OutOfMemoryError as error:
             log.error("evaluate: %s is scored worst, it could not be predicted: %s", case.case, error)
             outcome.missing += 1
-            scores = worst_scores(truth, case.spacing_mm, dataset.foreground, tolerances)
+            scores = worst_scores(*compared)
         else:
             outcome.seconds.append(seconds)
             write_nifti(scratch / artifacts.prediction_key(case.case), prediction, reference.affine)
-            scores = score_case(prediction, truth, case.spacing_mm, dataset.foreground, tolerances)
+            scores = score_case(prediction, *compared)
         outcome.rows += [ScoreRow(case.case, case.patient, score) for score in scores]
     return outcome
 
@@ -132,4 +143,7 @@ def _predictor(state: dict[str, Any], plan: Plan, config: EvaluateConfig) -> Pre
     use_threads(unit.train.threads)
     network = registry.build(unit, plan.channels, len(plan.labels))
     network.load_state_dict(state["network"])
-    return Predictor(network.to(pick_device()), plan, registry.find(unit.model).dimensions, config)
+    dimensions = registry.find(unit.model).dimensions
+    flips = flip_axes(unit.train.augmentation, plan.slice_axis if dimensions == 2 else None)
+    network = network.to(pick_device())
+    return Predictor(network, plan, dimensions, config.overlap, flips if config.mirror else ())

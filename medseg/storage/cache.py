@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from medseg.storage.store import open_store
+
 
 def cached_folder(uri: str, prefixes: tuple[str, ...]) -> Path:
     """A local folder with the objects under ``prefixes`` of ``uri``, downloaded unless they are there.
@@ -13,8 +15,6 @@ def cached_folder(uri: str, prefixes: tuple[str, ...]) -> Path:
     Only for folders whose path carries a content hash: nothing in them ever changes. A local store is not copied.
     The copies lie under ``$MEDSEG_CACHE``, by default ``.medseg/cache`` where the process runs.
     """
-    from medseg.storage import open_store
-
     store = open_store(uri)
     local = store.local_path("")
     if local is not None:

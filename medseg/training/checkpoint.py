@@ -43,7 +43,6 @@ class Checkpoints:
         return load(self._store, CHECKPOINT_LAST_FILE)
 
     def load_best(self) -> dict[str, Any] | None:
-        self.wait()
         return load(self._store, CHECKPOINT_BEST_FILE)
 
     def wait(self) -> None:
@@ -85,5 +84,5 @@ def load(store: Store, key: str) -> dict[str, Any] | None:
         return None
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, KeyError, IndexError, ValueError, pickle.UnpicklingError) as error:
         raise DataError(f"{store.uri}/{key}: not a readable checkpoint ({error}); delete it to train anew") from error

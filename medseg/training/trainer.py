@@ -30,6 +30,8 @@ from medseg.training.optimization import learning_rate, make_optimizer
 
 log = logging.getLogger(__name__)
 
+EPOCH_CHECKPOINT_S = 10.0  # epochs of a second do not write a checkpoint each
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -111,6 +113,9 @@ class Trainer:
         self._loss_sum = 0.0
         self._loss_count = 0
         self._earlier_s = 0.0
+        self._checkpoint_s = config.checkpoint_minutes * 60
+        self._best: dict[str, Any] | None = None
+        self._best_is_saved = True
         self._started = self._epoch_started = self._saved = time.monotonic()
 
     @property
@@ -134,13 +139,12 @@ class Trainer:
                 bar.update()
                 if self._step % self._steps_per_epoch == 0 or self._out_of_time:
                     self._end_epoch()
-                elif time.monotonic() - self._saved > self._config.checkpoint_minutes * 60:
-                    self._save_last()
+                elif self._since_checkpoint_s > self._checkpoint_s:
+                    self._save()
                 if self._finished:
                     break
-        best = self._checkpoints.load_best()
-        assert best is not None, "every finished training has validated at least once"
-        return best
+        assert self._best is not None, "every finished training has validated at least once"
+        return self._best
 
     def _loader(self, patches: Dataset[dict[str, torch.Tensor]]) -> DataLoader[dict[str, torch.Tensor]]:
         numbers = range(self._step * self._batch_size, self._total_steps * self._batch_size)
@@ -194,8 +198,9 @@ class Trainer:
         self._history.append(record)
         self._loss_sum, self._loss_count, self._epoch_started = 0.0, 0, time.monotonic()
         if validation and self._stopping.update(validation.dice):
-            self._checkpoints.save_best(self._best_state(record))
-        self._save_last()
+            self._best, self._best_is_saved = self._best_state(record), False
+        if self._finished or self._since_checkpoint_s > min(EPOCH_CHECKPOINT_S, self._checkpoint_s):
+            self._save()
         self._publish(record, validation)
 
     @torch.no_grad()
@@ -235,13 +240,21 @@ class Trainer:
 
     def _best_state(self, record: EpochRecord) -> dict[str, Any]:
         return {
-            "network": self.network.state_dict(),
+            "network": {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()},
             "epoch": record.epoch,
             "validation_dice": record.validation_dice,
         }
 
-    def _save_last(self) -> None:
+    @property
+    def _since_checkpoint_s(self) -> float:
+        return time.monotonic() - self._saved
+
+    def _save(self) -> None:
+        """The best state goes before the last one, which says how good it is."""
         self._saved = time.monotonic()
+        if self._best is not None and not self._best_is_saved:
+            self._checkpoints.save_best(self._best)
+            self._best_is_saved = True
         state = {
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -261,6 +274,7 @@ class Trainer:
         state = self._checkpoints.load_last()
         if state is None:
             return
+        self._best = self._checkpoints.load_best()
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])

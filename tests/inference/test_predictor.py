@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from medseg.artifacts import Plan
-from medseg.config import EvaluateConfig
 from medseg.inference.predictor import Predictor
 
 
@@ -25,21 +24,21 @@ class Threshold(nn.Module):
         return torch.cat([-image, image], dim=1) * self.weight
 
 
-def predictor(dimensions: int, slice_axis: Any = 2, **settings: Any) -> Predictor:
+def predictor(dimensions: int, slice_axis: Any = 2, mirror_axes: tuple[int, ...] = ()) -> Predictor:
     plan = Plan(
         dataset_uri="", dataset_version="v", labels={"background": 0, "bright": 1}, channels=1, dimensions=3,
         modality="mr", spacing_mm=(1, 1, 1), size=None, normalization=[], slice_axis=slice_axis,
         patch_2d=(8, 8), patch_3d=(8, 8, 8), fingerprint={},
     )  # fmt: skip
-    return Predictor(Threshold(), plan, dimensions, EvaluateConfig(**settings))
+    return Predictor(Threshold(), plan, dimensions, overlap=0.5, mirror_axes=mirror_axes)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("shape", [(12, 17, 20), (3, 5, 4), (8, 8, 1)])
-@pytest.mark.parametrize("mirror", [False, True])
-def test_windows_and_flips_leave_a_local_network_unchanged(dimensions: int, shape: Any, mirror: bool) -> None:
+@pytest.mark.parametrize("mirror_axes", [(), (0,), (0, 1)])
+def test_windows_and_flips_leave_a_local_network_unchanged(dimensions: int, shape: Any, mirror_axes: Any) -> None:
     image = np.random.default_rng(0).choice([-1.0, 1.0], (1, *shape)).astype(np.float32)
-    prediction = predictor(dimensions, mirror=mirror).predict(image, shape)
+    prediction = predictor(dimensions, mirror_axes=mirror_axes).predict(image, shape)
     np.testing.assert_array_equal(prediction, image[0] > 0)
 
 

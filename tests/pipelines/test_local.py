@@ -1,0 +1,126 @@
+"""The compiled DAG runs through kfp.local as real processes, goes on after SIGKILL, and leaves nothing running."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.output import TaskOutput
+from tests.benchmark_scene import recipe_text, write_balls
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "balls.yaml"
+    path.write_text(recipe_text(write_balls(tmp_path / "scans")))
+    return path
+
+
+def start(recipe: Path, *settings: str) -> subprocess.Popen[str]:
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines", "run", str(recipe), *overrides],
+        cwd=recipe.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(recipe: Path, *settings: str) -> tuple[int, str]:
+    process = start(recipe, *settings)
+    output, _ = process.communicate(timeout=280)
+    return process.returncode, output
+
+
+def store_of(recipe: Path) -> Path:
+    return recipe.parent / ".medseg" / "s3" / "medseg"
+
+
+def children_in(folder: Path) -> list[int]:
+    """Processes that run in a folder or serve one below it."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            here = (process / "cwd").resolve() == folder
+            serves = str(folder).encode() in (process / "cmdline").read_bytes()
+        except (OSError, ValueError):
+            continue
+        if process.name.isdigit() and int(process.name) != os.getpid() and (here or serves):
+            found.append(int(process.name))
+    return found
+
+
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not true within {seconds} s"
+        time.sleep(0.2)
+
+
+def test_a_run_ends_with_the_leaderboard_and_a_failed_model_fails_it_at_the_gate(recipe: Path) -> None:
+    code, output = run(recipe, "models.0.set={train.learning_rate: 1.0e+38, train.optimizer: sgd}")
+    assert code == 1, output
+    assert "StageError: 1 of 2 models did not succeed" in output
+    with (store_of(recipe) / "runs/balls/report/leaderboard.csv").open() as file:
+        rows = {row["model"]: row["status"] for row in csv.DictReader(file)}
+    assert rows == {"unet3d": "succeeded", "segformer": "failed"}
+    assert "Report: " in output.splitlines()[-1]
+    assert not children_in(recipe.parent)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_its_checkpoint_and_redoes_no_finished_model(recipe: Path) -> None:
+    long = ("models.0.set={train.epochs: 2000}", "train.checkpoint_minutes=0.01")
+    process = start(recipe, *long)
+    folder = store_of(recipe) / "runs" / "balls"
+    finished, broken = (folder / model / "seed-0" / "fold-0" for model in ("unet3d", "segformer"))
+    wait_until((broken / "checkpoint_last.pt").exists, 120)
+    assert (finished / "summary.json").exists()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    wait_until(lambda: not children_in(recipe.parent), 10)
+    trained = (finished / "model.pt").stat().st_mtime_ns
+    second = start(recipe, *long)
+    lines: list[str] = []
+    assert second.stdout is not None
+    for line in second.stdout:
+        lines.append(line)
+        if "epoch" in line and "segformer" in line:
+            break
+    second.send_signal(signal.SIGINT)
+    second.communicate()
+    text = "".join(lines)
+    assert "segformer seed 0: goes on from its checkpoint at step" in text
+    assert "unet3d seed 0 fold 0 is done already" in text
+    assert (finished / "model.pt").stat().st_mtime_ns == trained
+
+
+def test_ctrl_c_leaves_nothing_running(recipe: Path) -> None:
+    process = start(recipe, "train.epochs=2000")
+    wait_until((store_of(recipe) / "runs/balls/unet3d/seed-0/fold-0/status.json").exists, 120)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert "the same command goes on from there" in output
+    wait_until(lambda: not children_in(recipe.parent), 10)
+
+
+def test_the_output_shows_our_lines_without_the_executors_bookkeeping(tmp_path: Path) -> None:
+    with (tmp_path / "terminal").open("w") as terminal:
+        output = TaskOutput(terminal)
+        output.write("    [KFP Executor 2026-01-01 10:00:00,000 INFO]: Got executor_input:\n    {\n")
+        output.write('        "inputs": {}\n    }\n    [KFP Executor 2026-01-01 10:00:00,000 INFO]: ingest: 1')
+        output.write("6 cases\n12:00:00.000 - INFO - Task 'ingest' outputs:\n    Output: 's3://b'\n")
+        output.write("12:00:01.000 - INFO - Executing task 'preprocess'\n")
+    lines = (tmp_path / "terminal").read_text().splitlines()
+    assert lines == ["    ingest: 16 cases", "12:00:01.000 - INFO - Executing task 'preprocess'"]
