@@ -9,9 +9,10 @@ from components.base import component
 def evaluate(run_uri: str, unit_uri: str, model: str, seed: int, fold: int, metrics: Output[Metrics]) -> str:
     """The test cases are predicted and scored; returns the URI of the unit's folder."""
     from components.task import task
-    from medseg.stages import evaluate
 
     with task():
+        from medseg.stages import evaluate
+
         summary = evaluate.evaluate(run_uri, model, seed, fold)
         for name, value in (summary.scores if summary else {}).items():
             if value is not None:  # KFP fails a task that logs a value that is not finite

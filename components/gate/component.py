@@ -7,7 +7,8 @@ from components.base import component
 def gate(run_uri: str) -> None:
     """Fails if a model of the run failed."""
     from components.task import task
-    from medseg.stages import report
 
     with task():
+        from medseg.stages import report
+
         report.require_success(run_uri)

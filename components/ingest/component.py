@@ -9,10 +9,11 @@ from components.base import component
 def ingest(recipe: str, run_uri: str, summary: Output[Markdown]) -> str:
     """Raw scans become a canonical data set; returns its URI."""
     from components.task import task
-    from medseg import artifacts, config
-    from medseg.stages import ingest, record
 
     with task():
+        from medseg import artifacts, config
+        from medseg.stages import ingest, record
+
         parsed = config.recipe_from_yaml(recipe, "recipe")
         record.record_run(parsed, run_uri)
         dataset_uri = ingest.ingest(parsed, artifacts.store_uri_of_run(run_uri))

@@ -7,7 +7,8 @@ from components.base import component
 def preprocess(run_uri: str, dataset_uri: str) -> str:
     """A data set becomes training arrays for this run's recipe; returns their URI."""
     from components.task import task
-    from medseg.stages import preprocess, record
 
     with task():
+        from medseg.stages import preprocess, record
+
         return preprocess.preprocess(record.load_run(run_uri), dataset_uri)

@@ -9,10 +9,11 @@ from components.base import component
 def report(run_uri: str, status: PipelineTaskFinalStatus, html: Output[HTML], leaderboard: Output[Markdown]) -> str:
     """All that a run left in the store becomes one ranked report, whatever happened before; returns its URI."""
     from components.task import task
-    from medseg import storage
-    from medseg.stages import report
 
     with task():
+        from medseg import storage
+        from medseg.stages import report
+
         report_uri = report.report(run_uri)
         folder, _, page = report_uri.rpartition("/")
         store = storage.open_store(folder)

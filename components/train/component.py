@@ -7,7 +7,8 @@ from components.base import component
 def train(run_uri: str, preprocessed_uri: str, model: str, seed: int, fold: int) -> str:
     """One model, seed and fold is trained; returns the URI of its folder in the run."""
     from components.task import task
-    from medseg.stages import train
 
     with task():
+        from medseg.stages import train
+
         return train.train(run_uri, preprocessed_uri, model, seed, fold)

@@ -39,7 +39,7 @@ def load_run(run_uri: str) -> Recipe:
 
 
 def run_ids(store_uri: str) -> list[str]:
-    """All runs of a store, sorted by name, which ends with the time unless the user chose another."""
+    """All runs of a store, sorted by name."""
     objects = open_store(artifacts.join(store_uri, "runs")).list()
     return sorted(
         {item.key.split("/")[0] for item in objects if item.key.count("/") == 1 and item.key.endswith(CONFIG_FILE)}
@@ -47,19 +47,24 @@ def run_ids(store_uri: str) -> list[str]:
 
 
 def newest_run(store_uri: str, name: str) -> str:
-    """URI of the newest run of a recipe name.
+    """URI of the run of a recipe name that was started last.
 
     Raises:
         StageError: there is none yet.
     """
-    candidates = [run for run in run_ids(store_uri) if run.rpartition("-")[0].rpartition("-")[0] == name[:40]]
+    runs = [artifacts.run_uri(store_uri, run) for run in run_ids(store_uri)]
+    candidates = [run for run in runs if load_run(run).name == name]
     if not candidates:
         there = ", ".join(run_ids(store_uri)) or "none"
         raise StageError(
             f"{store_uri}: no run of {name!r} yet (runs: {there}); start one with `medseg train`, or name one with"
             " --set run_id=RUN"
         )
-    return artifacts.run_uri(store_uri, candidates[-1])
+    return max(candidates, key=_started)
+
+
+def _started(run_uri: str) -> str:
+    return str(json.loads(open_store(run_uri).get_bytes(ENVIRONMENT_FILE))["started"])
 
 
 def read_status(unit: Store) -> Status | None:
@@ -81,6 +86,7 @@ def now() -> str:
 
 def _environment() -> dict[str, object]:
     return {
+        "started": now(),
         "medseg": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -181,3 +182,14 @@ def test_segments_find_their_acquisition_among_repeats_of_one_series(tmp_path: P
     listing = DICOM_SEG.read(source)
     assert [case.images for case in listing.cases] == [tuple(slices)]
     assert {found.path for found in listing.rejected} == {source.name(path) for path in repeats}
+
+
+def test_geometry_and_values_are_those_that_simpleitk_reads(tmp_path: Path) -> None:
+    write_sample(tmp_path, patients=1)
+    paths = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "patient-01" / "ct"))
+    itk = sitk.ReadImage(paths)
+    image = read_series([Path(path) for path in paths])
+    for index in ((0, 0, 0), (10, 20, 5), (63, 47, 20)):
+        x, y, z = itk.TransformContinuousIndexToPhysicalPoint(index)
+        i, j, k = np.rint(np.linalg.solve(image.affine, [-x, -y, z, 1.0])[:3]).astype(int)
+        assert image.array[0, i, j, k] == itk[index]
