@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -29,12 +30,16 @@ def task() -> Iterator[None]:
         yield
     except MedsegError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def _end_with(pid: int) -> None:
-    while True:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            os._exit(1)
-        time.sleep(0.5)
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "pidfd_open"):
+            select.select([os.pidfd_open(pid)], [], [])  # readable once it ends, reaped or not
+        else:
+            while True:
+                os.kill(pid, 0)
+                time.sleep(0.5)
+    os._exit(1)

@@ -1,4 +1,4 @@
-"""The demo does what README says: a sample cohort, three models, one leaderboard, and a second call that redoes nothing."""
+"""The demo does what README says: three models learn on the sample cohort, and a second call redoes nothing."""
 
 from __future__ import annotations
 
