@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from medseg.errors import RecipeError
+from medseg.validation import parse_value, set_by_path, validate
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -24,8 +24,6 @@ LayoutName = Literal["auto", "nnunet", "decathlon", "pairs", "dicom-seg"]
 ModalityName = Literal["auto", "ct", "mr", "xray", "ultrasound", "rgb", "other"]
 
 EMBEDDED = "embedded"
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -49,6 +47,11 @@ class StoreConfig(Section):
     secret_key: SecretStr | None = Field(default=None, exclude=True)
     region: str | None = None
     embedded_folder: Path = Path(".medseg/s3")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _uri_alone(cls, value: Any) -> Any:
+        return {"uri": value} if isinstance(value, str) else value
 
 
 class DatasetConfig(Section):
@@ -286,102 +289,6 @@ def recipe_from_yaml(text: str, where: str) -> Recipe:
     """A recipe from YAML text, such as a run's stored ``config.yaml``."""
     raw = _mapping(yaml.safe_load(text), where)
     return validate(Recipe, raw, where)
-
-
-def parse_value(text: str) -> Any:
-    """An override's value: YAML, and 1e-3 is a number (YAML 1.1 takes it for text)."""
-    try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-
-
-def set_by_path(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
-    """Set ``a.b.c`` in nested mappings and lists in place.
-
-    Raises:
-        RecipeError: a part of the path runs through a plain value or past the end of a list.
-    """
-    *parents, last = key.split(".")
-    node: Any = raw
-    for depth, part in enumerate(parents):
-        child = _child(node, part, where)
-        if child is None:
-            child = {}
-            node[part] = child
-        if isinstance(child, str) and (shorthand := _SHORTHAND.get(key.split(".")[0])):
-            child = {shorthand: child}
-            node[int(part) if isinstance(node, list) else part] = child
-        if not isinstance(child, dict | list):
-            raise RecipeError(f"{where}: {'.'.join(parents[: depth + 1])} is {child!r} and has no key {last!r}")
-        node = child
-    if isinstance(node, list):
-        _child(node, last, where)
-        node[int(last)] = value
-    else:
-        node[last] = value
-
-
-_SHORTHAND = {"store": "uri", "models": "model"}  # sections that a recipe may give as one plain value
-
-
-def _child(node: Any, part: str, where: str) -> Any:
-    if isinstance(node, list):
-        if not part.isdigit() or int(part) >= len(node):
-            raise RecipeError(f"{where}: {part!r} must be an index from 0 to {len(node) - 1}")
-        return node[int(part)]
-    return node.get(part)
-
-
-def validate(model: type[ModelT], raw: dict[str, Any], where: str) -> ModelT:
-    """Build a model from plain data.
-
-    Raises:
-        RecipeError: one line per fault, each with ``where``, key path, value and choices.
-    """
-    if model is Recipe and isinstance(raw.get("store"), str):
-        raw = raw | {"store": {"uri": raw["store"]}}
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        lines = [_explain(model, fault) for fault in error.errors()]
-        raise RecipeError("\n".join(f"{where}: {line}" for line in lines)) from None
-
-
-def _explain(model: type[BaseModel], fault: Any) -> str:
-    location = [part for part in fault["loc"] if not _is_union_tag(part)]
-    key = ".".join(map(str, location)) or model.__name__.lower()
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys(model, location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{key} = {fault['input']!r}: unknown key.{hint} Known keys here: {', '.join(known)}"
-    if fault["type"] == "missing":
-        return f"{key}: is missing; add it to the recipe or give --set {key}=…"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    value = fault["input"]
-    shown = "" if isinstance(value, dict) or not location else f" = {value!r}"
-    return f"{key}{shown}: {message}"
-
-
-def _is_union_tag(part: Any) -> bool:
-    return isinstance(part, str) and (part.startswith(("dict[", "constrained-", "float", "int")) or "[" in part)
-
-
-def _known_keys(model: type[BaseModel], location: list[Any]) -> list[str]:
-    current: Any = model
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = current.model_fields[part].annotation
-        current = next((a for a in (annotation, *get_args(annotation)) if _is_model(a)), current)
-    return sorted(current.model_fields)
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

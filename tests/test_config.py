@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medseg.config import Recipe, digest, load_recipe, parse_value, recipe_from_yaml
+from medseg.config import Recipe, digest, load_recipe, recipe_from_yaml
 from medseg.errors import RecipeError
+from medseg.validation import parse_value
 
 RECIPE = """
 name: toy

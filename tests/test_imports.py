@@ -11,7 +11,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # a module may import what stands on a lower level, and its own package
 LEVELS = [
-    {"medseg", "medseg.errors", "medseg.types", "medseg.artifacts", "medseg.config", "medseg.console"},
+    {
+        "medseg",
+        "medseg.errors",
+        "medseg.types",
+        "medseg.artifacts",
+        "medseg.config",
+        "medseg.validation",
+        "medseg.console",
+    },
     {"medseg.data", "medseg.models", "medseg.metrics", "medseg.storage"},
     {"medseg.reporting", "medseg.inference", "medseg.training"},
     {"medseg.stages"},

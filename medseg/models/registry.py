@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from medseg.config import EvaluateConfig, Recipe, ResourcesConfig, TrainConfig, UnitConfig, set_by_path, validate
+from medseg.config import EvaluateConfig, Recipe, ResourcesConfig, TrainConfig, UnitConfig
 from medseg.errors import RecipeError
+from medseg.validation import set_by_path, validate
 
 if TYPE_CHECKING:
     from torch import nn

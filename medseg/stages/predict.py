@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from medseg import artifacts
 from medseg.artifacts import METRICS_FILE, MODEL_FILE, SUMMARY_FILE, Plan, Summary
-from medseg.config import EvaluateConfig, UnitConfig, validate
+from medseg.config import EvaluateConfig, UnitConfig
 from medseg.data.arrays import CaseArrays
 from medseg.data.nifti import read_nifti_reference, write_nifti
 from medseg.data.transforms import flip_axes
@@ -31,6 +31,7 @@ from medseg.storage.cache import cached_folder
 from medseg.training.checkpoint import load
 from medseg.training.trainer import naming_memory_failures, pick_device, use_threads
 from medseg.types import Case
+from medseg.validation import validate
 
 log = logging.getLogger(__name__)
 
