@@ -79,8 +79,10 @@ def argmax_of(scores: Iterable[NDArray]) -> NDArray[np.uint8]:
 def _zoom(volume: NDArray, shape: Shape3, order: int) -> NDArray[np.float32]:
     if volume.shape == shape:
         return volume
-    # SciPy skips interpolation along axes whose size stays, and grid_mode keeps the field of view
-    factors = [want / have for want, have in zip(shape, volume.shape, strict=True)]
-    zoomed = ndimage.zoom(volume, factors, order=order, mode="nearest", grid_mode=True)
-    assert zoomed.shape == shape, f"zoom gave {zoomed.shape} for {shape}"
-    return zoomed
+    # along a single voxel there is nothing to interpolate, and SciPy's spline filter is slow to find that out
+    kept = [axis for axis in range(3) if (volume.shape[axis], shape[axis]) != (1, 1)]
+    have, want = [volume.shape[axis] for axis in kept], [shape[axis] for axis in kept]
+    factors = [new / old for new, old in zip(want, have, strict=True)]
+    # grid_mode keeps the field of view
+    zoomed = ndimage.zoom(volume.reshape(have), factors, order=order, mode="nearest", grid_mode=True)
+    return zoomed.reshape(shape)
