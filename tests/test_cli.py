@@ -101,6 +101,14 @@ def test_other_settings_train_that_model_anew(finished: Workplace) -> None:
     assert finished("evaluate") == 0
 
 
+def test_a_further_seed_leaves_the_first_as_it_is(finished: Workplace) -> None:
+    model = finished.run / "unet3d" / "seed-0" / "fold-0" / "model.pt"
+    before = model.stat().st_mtime_ns
+    assert finished("train", "train.seeds=[0, 7]", "train.checkpoint_minutes=1") == 0
+    assert (finished.run / "unet3d" / "seed-7" / "fold-0" / "model.pt").exists()
+    assert model.stat().st_mtime_ns == before
+
+
 def test_without_a_recipe_defaults_are_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,8 +57,9 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
 
 
 def _config_hash(unit: UnitConfig, preprocessed_uri: str) -> str:
-    """Everything that shapes the trained weights; how they are scored or scheduled does not."""
-    settings = unit.model_dump(mode="json", exclude={"evaluate", "resources"})
+    """Everything that shapes the trained weights; how they are scored, how fast and beside which seeds does not."""
+    schedule = {"seeds", "checkpoint_minutes", "workers", "threads"}
+    settings = unit.model_dump(mode="json", exclude={"evaluate": True, "resources": True, "train": schedule})
     return digest({"unit": settings, "data": preprocessed_uri})
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from medseg.config import EMBEDDED, StoreConfig
 from medseg.storage.embedded import BUCKET, FOLDER_VARIABLE, embedded_server
+from medseg.storage.store import folder_of
 
 
 @contextmanager
@@ -29,13 +29,13 @@ def session(config: StoreConfig) -> Iterator[str]:
             }
             with _environment(variables, without=("AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN")):
                 yield f"s3://{BUCKET}"
-    elif config.uri.startswith("s3://"):
+    elif local := folder_of(config.uri):
+        yield str(local.expanduser().absolute())
+    else:
         # a token that belongs to other keys would spoil the recipe's
         without = (FOLDER_VARIABLE, "AWS_SESSION_TOKEN") if config.access_key else (FOLDER_VARIABLE,)
         with _environment(_from_recipe(config), without):
             yield config.uri.rstrip("/")
-    else:
-        yield str(Path(config.uri.removeprefix("file://")).expanduser().absolute())
 
 
 def _from_recipe(config: StoreConfig) -> dict[str, str]:

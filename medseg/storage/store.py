@@ -117,16 +117,28 @@ def open_store(uri: str) -> Store:
         StorageError: another scheme.
         AccessError: S3 keys are needed and none were found.
     """
-    scheme, separator, rest = uri.partition("://")
-    if scheme == "s3" and separator:
+    folder = folder_of(uri)
+    if folder is None:
         from medseg.storage.s3 import S3Store
 
         return S3Store(uri)
-    if separator and scheme != "file":
-        raise StorageError(f"{uri}: unknown kind of store {scheme!r}; choices: s3://bucket/prefix, or a folder")
     from medseg.storage.local import LocalStore
 
-    return LocalStore(Path(rest if separator else uri))
+    return LocalStore(folder)
+
+
+def folder_of(uri: str) -> Path | None:
+    """The folder that a URI names, None for S3.
+
+    Raises:
+        StorageError: another scheme.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return Path(uri)
+    if scheme not in ("s3", "file"):
+        raise StorageError(f"{uri}: unknown kind of store {scheme!r}; choices: s3://bucket/prefix, or a folder")
+    return Path(rest) if scheme == "file" else None
 
 
 def check_key(key: str, uri: str) -> str:

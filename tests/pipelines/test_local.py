@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,38 +24,42 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def start(recipe: Path, *settings: str) -> subprocess.Popen[str]:
-    overrides = [word for setting in settings for word in ("--set", setting)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "run", str(recipe), *overrides],
-        cwd=recipe.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+Start = Callable[..., subprocess.Popen[str]]
 
 
-def run(recipe: Path, *settings: str) -> tuple[int, str]:
-    process = start(recipe, *settings)
-    output, _ = process.communicate(timeout=280)
-    return process.returncode, output
+@pytest.fixture
+def start(recipe: Path) -> Iterator[Start]:
+    """Starts a run of the recipe in a process group of its own, which ends with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*settings: str) -> subprocess.Popen[str]:
+        overrides = [word for setting in settings for word in ("--set", setting)]
+        command = [sys.executable, "-m", "pipelines", "run", str(recipe), *overrides]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        started.append(subprocess.Popen(command, cwd=recipe.parent, **pipes, text=True, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def store_of(recipe: Path) -> Path:
     return recipe.parent / ".medseg" / "s3" / "medseg"
 
 
-def children_in(folder: Path) -> list[int]:
+def processes_of(folder: Path, but: int = 0) -> list[int]:
     """Processes that run in a folder or serve one below it."""
     found = []
     for process in Path("/proc").iterdir():
         try:
             here = (process / "cwd").resolve() == folder
             serves = str(folder).encode() in (process / "cmdline").read_bytes()
-        except (OSError, ValueError):
+        except OSError:
             continue
-        if process.name.isdigit() and int(process.name) != os.getpid() and (here or serves):
+        if process.name.isdigit() and int(process.name) not in (os.getpid(), but) and (here or serves):
             found.append(int(process.name))
     return found
 
@@ -67,52 +71,45 @@ def wait_until(condition: Callable[[], object], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def test_a_run_ends_with_the_leaderboard_and_a_failed_model_fails_it_at_the_gate(recipe: Path) -> None:
-    code, output = run(recipe, "models.0.set={train.learning_rate: 1.0e+38, train.optimizer: sgd}")
-    assert code == 1, output
+def test_a_run_ends_with_the_leaderboard_and_a_failed_model_fails_it_at_the_gate(recipe: Path, start: Start) -> None:
+    process = start("models.0.set={train.learning_rate: 1.0e+38, train.optimizer: sgd}")
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 1, output
     assert "StageError: 1 of 2 models did not succeed" in output
     with (store_of(recipe) / "runs/balls/report/leaderboard.csv").open() as file:
         rows = {row["model"]: row["status"] for row in csv.DictReader(file)}
     assert rows == {"unet3d": "succeeded", "segformer": "failed"}
     assert "Report: " in output.splitlines()[-1]
-    assert not children_in(recipe.parent)
+    assert not processes_of(recipe.parent)
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_from_its_checkpoint_and_redoes_no_finished_model(recipe: Path) -> None:
-    long = ("models.0.set={train.epochs: 2000}", "train.checkpoint_minutes=0.01")
-    process = start(recipe, *long)
+def test_a_killed_run_goes_on_from_its_checkpoint_and_redoes_no_finished_model(recipe: Path, start: Start) -> None:
     folder = store_of(recipe) / "runs" / "balls"
     finished, broken = (folder / model / "seed-0" / "fold-0" for model in ("unet3d", "segformer"))
-    wait_until((broken / "checkpoint_last.pt").exists, 120)
-    assert (finished / "summary.json").exists()
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    wait_until(lambda: not children_in(recipe.parent), 10)
+    first = start("models=[{model: unet3d, set: {network.channels: [8, 16]}}]")
+    first.communicate(timeout=280)
+    assert first.returncode == 0
     trained = (finished / "model.pt").stat().st_mtime_ns
-    second = start(recipe, *long)
-    lines: list[str] = []
+    long = ("models.0.set={train.epochs: 2000}", "train.checkpoint_minutes=0.01")
+    killed = start(*long)
+    wait_until((broken / "checkpoint_last.pt").exists, 120)
+    killed.send_signal(signal.SIGKILL)
+    wait_until(lambda: not processes_of(recipe.parent, but=killed.pid), 10)  # not yet reaped, and still its tasks end
+    second = start(*long)
     assert second.stdout is not None
-    for line in second.stdout:
-        lines.append(line)
-        if "epoch" in line and "segformer" in line:
-            break
-    second.send_signal(signal.SIGINT)
-    second.communicate()
-    text = "".join(lines)
-    assert "segformer seed 0: goes on from its checkpoint at step" in text
-    assert "unet3d seed 0 fold 0 is done already" in text
+    assert any("segformer seed 0: goes on from its checkpoint at step" in line for line in second.stdout)
     assert (finished / "model.pt").stat().st_mtime_ns == trained
 
 
-def test_ctrl_c_leaves_nothing_running(recipe: Path) -> None:
-    process = start(recipe, "train.epochs=2000")
-    wait_until((store_of(recipe) / "runs/balls/unet3d/seed-0/fold-0/status.json").exists, 120)
+def test_ctrl_c_leaves_nothing_running(recipe: Path, start: Start) -> None:
+    process = start("train.epochs=2000")
+    wait_until(lambda: list(store_of(recipe).glob("runs/balls/*/seed-0/fold-0/history.csv")), 120)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
     assert "the same command goes on from there" in output
-    wait_until(lambda: not children_in(recipe.parent), 10)
+    wait_until(lambda: not processes_of(recipe.parent), 10)
 
 
 def test_the_output_shows_our_lines_without_the_executors_bookkeeping(tmp_path: Path) -> None:
