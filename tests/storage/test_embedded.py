@@ -29,8 +29,8 @@ with session(StoreConfig(embedded_folder=Path(sys.argv[1]))) as uri:
     store = open_store(uri)
     store.put_bytes("started", b"")
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    print(*children, flush=True)
     try:
+        print(*children, flush=True)  # the signal may follow at once
         time.sleep(60)
     except KeyboardInterrupt:
         store.put_bytes("last words", b"")
