@@ -22,6 +22,7 @@ Count = Annotated[int, Field(ge=1)]
 
 LayoutName = Literal["auto", "nnunet", "decathlon", "pairs", "dicom-seg"]
 ModalityName = Literal["auto", "ct", "mr", "xray", "ultrasound", "rgb", "other"]
+AxisName = Literal["left-right", "posterior-anterior", "inferior-superior"]  # I, J, K in RAS+
 
 EMBEDDED = "embedded"
 
@@ -114,7 +115,7 @@ class AugmentationConfig(Section):
     """
 
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
-    flip_axes: tuple[Literal["left-right", "posterior-anterior", "inferior-superior"], ...] = ("left-right",)
+    flip_axes: tuple[AxisName, ...] = ("left-right",)
     affine: Annotated[float, Field(ge=0, le=1)] = 0.3
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
     scaling: Fraction = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, TypeVar, get_args
 
 import yaml
@@ -12,15 +13,18 @@ from medseg.errors import RecipeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+
 
 def parse_value(text: str) -> Any:
     """An override's value: YAML, and 1e-3 is a number (YAML 1.1 takes it for text)."""
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
-        return yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError:
         return text
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    return value
 
 
 def set_by_path(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
@@ -90,7 +94,7 @@ def _explain(model: type[BaseModel], fault: Any) -> str:
 
 
 def _is_union_tag(part: Any) -> bool:
-    return isinstance(part, str) and (part.startswith(("dict[", "constrained-", "float", "int")) or "[" in part)
+    return isinstance(part, str) and (part in ("float", "int") or part.startswith("constrained-") or "[" in part)
 
 
 def _known_keys(model: type[BaseModel], location: list[Any]) -> list[str]:

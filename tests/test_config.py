@@ -51,6 +51,8 @@ def test_a_store_may_be_given_as_its_uri_alone(path: Path) -> None:
         ("split.test_fraction=0.9", "must leave a training part"),
         ("models=[unet, unet]", "lists unet more than once"),
         ("models=[]", "models = []: "),
+        ("models=[unet", "models = '[unet': "),
+        ("evaluate.tolerance_mm={intestine: -1}", "evaluate.tolerance_mm.intestine = -1: must be greater than 0"),
         ("train.epochs.x=3", "train.epochs is 3 and has no key 'x'"),
         ("models.5.set.a=1", "'5' must be an index from 0 to 1"),
         ("train.epochs", "must read key.path=value"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 from monai import transforms as mt
 
-from medseg.config import AugmentationConfig
+from medseg.config import AugmentationConfig, AxisName
 
 BOTH = ("image", "reference")
-AXES = ("left-right", "posterior-anterior", "inferior-superior")  # I, J, K in RAS+
+AXES = get_args(AxisName)
 
 
 def flip_axes(config: AugmentationConfig, slice_axis: int | None) -> tuple[int, ...]:

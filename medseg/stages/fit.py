@@ -14,6 +14,7 @@ from medseg.config import UnitConfig
 from medseg.data.arrays import CaseArrays
 from medseg.data.dataset import PatchDataset
 from medseg.inference.predictor import Predictor
+from medseg.metrics.aggregate import mean_of_defined
 from medseg.metrics.overlap import overlap_counts
 from medseg.models import registry
 from medseg.reporting.overlays import draw_overlay
@@ -83,7 +84,7 @@ def _validation(
             dice.append(mean_dice(prediction, reference, len(plan.labels)))
             if picture is None:
                 picture = draw_overlay(image[0], reference, prediction, spacing_mm)
-        return Validation(0.0 if np.isnan(dice).all() else float(np.nanmean(dice)), picture)
+        return Validation(float(np.nan_to_num(mean_of_defined(np.array(dice), axis=0))), picture)
 
     return validate
 
@@ -91,4 +92,4 @@ def _validation(
 def mean_dice(prediction: NDArray[np.uint8], reference: NDArray[np.uint8], classes: int) -> float:
     """Mean over the foreground classes that either array holds; NaN where neither holds any."""
     scores = [overlap_counts(prediction == value, reference == value).dice for value in range(1, classes)]
-    return float("nan") if np.isnan(scores).all() else float(np.nanmean(scores))
+    return float(mean_of_defined(np.array(scores), axis=0))

@@ -67,8 +67,9 @@ def predict_and_score(
     plan, splits = load_preprocessed(preprocessed_uri)
     dataset, cases = load_dataset(plan.dataset_uri)
     state = _load_model(store)
+    held_out = set(splits.test)
     test = _TestPart(
-        cases=[case for case in cases if case.case in set(splits.test)],
+        cases=[case for case in cases if case.case in held_out],
         arrays=cached_folder(preprocessed_uri, ("arrays",)),
         references=cached_folder(plan.dataset_uri, ("labels",)),
         foreground=dataset.foreground,

@@ -74,10 +74,9 @@ def _is_done(store: Store, wanted: Status, name: str) -> bool:
         for item in store.list():
             store.delete(item.key)
         return False
+    if status.stage == "evaluate":
+        log.info("train: %s is done already", name)
+        return True
     if status.state == "failed":
         log.info("train: %s failed before (%s): trying again from its last checkpoint", name, status.reason)
-        return False
-    done = status.state == "succeeded" or status.stage == "evaluate"
-    if done:
-        log.info("train: %s is done already", name)
-    return done
+    return False
