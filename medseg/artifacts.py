@@ -8,12 +8,14 @@ from pydantic import BaseModel, ConfigDict
 
 from medseg.errors import DataError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DATASET_FILE = "dataset.json"  # marker: written last, a data set without it is unfinished
 CASES_FILE = "cases.parquet"
 REJECTED_FILE = "rejected.csv"
 INGEST_FILE = "ingest.json"
+AUDIT_FILE = "audit.jsonl"
+INSPECT_FILE = "inspect.html"
 PLAN_FILE = "plan.json"  # marker of a finished preprocessing
 SPLITS_FILE = "splits.json"
 CONFIG_FILE = "config.yaml"
@@ -110,13 +112,16 @@ class Artifact(BaseModel):
 
 
 Modality = Literal["ct", "mr", "xray", "ultrasound", "rgb", "other"]
+Task = Literal["segmentation", "classification", "prediction"]
 
 
 class Dataset(Artifact):
     """``dataset.json``: nnU-Net v2's own keys first, so that other tools read it, then ours.
 
     Attributes:
-        labels: class name to value in the reference, background 0, values consecutive.
+        labels: class name to value in the reference, background 0, values consecutive; for classification the classes
+            of whole images, from 0; empty for prediction.
+        task: what the references are for: ``prediction`` has none.
         dimensions: 2 where every case has one slice, else 3.
     """
 
@@ -127,6 +132,7 @@ class Dataset(Artifact):
     name: str
     version: str
     modality: Modality
+    task: Task = "segmentation"
     dimensions: Literal[2, 3]
     layout: str
 

@@ -20,7 +20,6 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
-LayoutName = Literal["auto", "nnunet", "decathlon", "pairs", "dicom-seg"]
 ModalityName = Literal["auto", "ct", "mr", "xray", "ultrasound", "rgb", "other"]
 AxisName = Literal["left-right", "posterior-anterior", "inferior-superior"]  # I, J, K in RAS+
 
@@ -55,21 +54,76 @@ class StoreConfig(Section):
         return {"uri": value} if isinstance(value, str) else value
 
 
+class ToleranceConfig(Section):
+    """How exactly slices of one series, and image and reference, must agree before they are taken as one.
+
+    Attributes:
+        slice_gap_mm: by which the gaps of a series may differ from their median; None is 5% of the median.
+        gantry_tilt_degrees: between the slice normal and the line through the slice positions.
+        orientation_degrees: between the orientations of slices of one volume.
+        duplicate_mm: slices that lie nearer to each other than this are duplicates.
+        reference_mm: between the corners of an image and its reference; None is 10% of a voxel, at most 1 mm.
+    """
+
+    slice_gap_mm: Positive | None = None
+    gantry_tilt_degrees: Positive = 0.5
+    orientation_degrees: Positive = 0.1
+    duplicate_mm: Positive = 0.001
+    reference_mm: Positive | None = None
+
+
+class RegionConfig(Section):
+    """A rectangle of a picture as stored: first and last-plus-one row and column."""
+
+    rows: tuple[Annotated[int, Field(ge=0)], Count]
+    columns: tuple[Annotated[int, Field(ge=0)], Count]
+
+
+class DeidentifyConfig(Section):
+    """The options of DICOM PS3.15 Annex E on top of the Basic Profile, and the key of the pseudonyms.
+
+    Attributes:
+        key: ``env:NAME`` or ``file:PATH``, never the key itself; None is $MEDSEG_PSEUDONYM_KEY or, on one machine, a
+            key file made on first use. Named here, names of cases and patients of every layout become pseudonyms.
+        longitudinal_dates: Retain Longitudinal Temporal Information With Modified Dates: dates of a patient are kept,
+            all shifted by the same secret number of days.
+        patient_characteristics: Retain Patient Characteristics: sex, age, size and weight are kept.
+        mask_regions: Clean Pixel Data: these rectangles are blanked in every picture that may carry burned-in text,
+            which is left out without them.
+    """
+
+    key: Annotated[str, StringConstraints(pattern=r"^(env|file):.+$")] | None = None
+    longitudinal_dates: bool = False
+    patient_characteristics: bool = False
+    mask_regions: tuple[RegionConfig, ...] = ()
+
+
 class DatasetConfig(Section):
     """What to ingest.
 
     Attributes:
         source: folder or ``s3://`` prefix with the raw scans.
         version: use this finished version of the data set instead of ingesting ``source``.
+        layout: ``auto``, a name that ``medseg layouts`` lists, or the layout card itself; a path of a card's YAML file
+            is replaced by its content when the recipe is loaded.
         classes: class name to value in the reference files, background 0 left out; found by the layout if absent.
+        overlap: what becomes of voxels that two segments claim: the case is refused, or the segment that comes
+            ``first`` or ``last`` in the order of the classes owns them.
+        fraction_threshold: fractional segments cover the voxels with at least this share.
+        resample_references: references on another grid are resampled to their image's instead of refused.
     """
 
     name: Slug
     source: str | None = None
     version: str | None = None
-    layout: LayoutName = "auto"
+    layout: str | dict[str, Any] = "auto"
     modality: ModalityName = "auto"
     classes: dict[str, Annotated[int, Field(ge=1)]] | None = None
+    tolerances: ToleranceConfig = ToleranceConfig()
+    deidentify: DeidentifyConfig = DeidentifyConfig()
+    overlap: Literal["refuse", "first", "last"] = "refuse"
+    fraction_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    resample_references: bool = False
 
 
 class PreprocessConfig(Section):
@@ -212,10 +266,17 @@ class ModelEntry(Section):
 
 
 class Recipe(Section):
-    """A whole benchmark."""
+    """A whole benchmark.
+
+    Attributes:
+        shards: pods that ingest and preprocess are parted over.
+        workers: processes of one pod that read and write scans; None is one per core.
+    """
 
     name: Slug
     run_id: Slug | None = None
+    shards: Annotated[int, Field(ge=1, le=999)] = 1
+    workers: Count | None = None
     store: StoreConfig = StoreConfig()
     dataset: DatasetConfig
     preprocess: PreprocessConfig = PreprocessConfig()
@@ -279,11 +340,21 @@ def load_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
             raise RecipeError(f"--set {override}: must read key.path=value, e.g. --set train.epochs=20")
         set_by_path(raw, key, parse_value(text), where=f"--set {override}")
     dataset = raw.get("dataset")
+    if isinstance(dataset, dict):
+        _inline_card(dataset, path)
     if "name" not in raw:
         raw["name"] = (
             path.stem if path else dataset.get("name", "benchmark") if isinstance(dataset, dict) else "benchmark"
         )
     return validate(Recipe, raw, str(path) if path else "recipe from --set")
+
+
+def _inline_card(dataset: dict[str, Any], recipe: Path | None) -> None:
+    """Put a layout card in the place of its path: pods get the recipe, not the files beside it."""
+    layout = dataset.get("layout")
+    if isinstance(layout, str) and layout.endswith((".yaml", ".yml")):
+        beside = recipe.parent / layout if recipe else Path(layout)
+        dataset["layout"] = _read_yaml(beside if beside.is_file() else Path(layout))
 
 
 def recipe_from_yaml(text: str, where: str) -> Recipe:

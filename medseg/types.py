@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,8 @@ class Case:
         split: ``train``, ``validation``, ``test`` where the source predefines it, else empty.
         shape: voxels along I, J, K.
         spacing_mm: voxel size along I, J, K.
+        label: class of the whole image, in data sets for classification, else empty.
+        facts: technical metadata from the whitelist, such as ``modality`` or ``manufacturer``; nothing that identifies.
     """
 
     case: str
@@ -61,3 +64,5 @@ class Case:
     split: str
     shape: Shape3
     spacing_mm: Spacing3
+    label: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ _SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("case", "patient", "split")]
     + [(name, pa.int32()) for name in _SIZES]
     + [(name, pa.float64()) for name in _SPACINGS]
+    + [("label", pa.string()), ("facts", pa.map_(pa.string(), pa.string()))]
 )
 
 
@@ -26,6 +27,7 @@ def write_cases(cases: Sequence[Case]) -> bytes:
         {"case": case.case, "patient": case.patient, "split": case.split}
         | dict(zip(_SIZES, case.shape, strict=True))
         | dict(zip(_SPACINGS, case.spacing_mm, strict=True))
+        | {"label": case.label, "facts": sorted(case.facts.items())}
         for case in cases
     ]
     sink = BytesIO()
@@ -49,4 +51,4 @@ def read_cases(data: bytes) -> list[Case]:
 def _case(row: dict) -> Case:
     i, j, k = (row[name] for name in _SIZES)
     di, dj, dk = (row[name] for name in _SPACINGS)
-    return Case(row["case"], row["patient"], row["split"], (i, j, k), (di, dj, dk))
+    return Case(row["case"], row["patient"], row["split"], (i, j, k), (di, dj, dk), row["label"], dict(row["facts"]))
