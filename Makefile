@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RECIPE ?= pipelines/recipes/demo.yaml
 SET ?=
+ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-slow lint format clean
+.PHONY: help install demo run test test-slow bench lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +34,9 @@ test: $(INSTALLED) ## all tests but the slow ones, in under 10 minutes on 2 core
 
 test-slow: $(INSTALLED) ## the tests that take minutes: a whole demo run, learning on real scans
 	$(BIN)/python -m pytest -m slow
+
+bench: $(INSTALLED) ## ratios to other tools, and an archive of 10,000 series: make bench ONLY="resampling nifti_files"
+	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 lint: $(INSTALLED) ## style, formatting and types
 	$(BIN)/ruff check .

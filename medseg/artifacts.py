@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from medseg.errors import DataError
 
@@ -38,11 +38,6 @@ def join(uri: str, *parts: str) -> str:
 
 def dataset_uri(store_uri: str, name: str, version: str) -> str:
     return join(store_uri, "datasets", name, version)
-
-
-def source_key(name: str, fingerprint: str) -> str:
-    """Key of the pointer from what a source looked like to the data set version made from it."""
-    return f"datasets/{name}/sources/{fingerprint}.json"
 
 
 def image_key(case: str, channel: int) -> str:
@@ -170,12 +165,57 @@ class Normalization(BaseModel):
     std: float = 1.0
 
 
-class Plan(Artifact):
-    """``plan.json``: what preprocessing did, from the training split alone.
+class Orient(BaseModel):
+    """Axes run towards right, anterior and superior, as ingest stores every image."""
+
+    model_config = ConfigDict(frozen=True)
+    name: Literal["orient"] = "orient"
+    axes: Literal["RAS"] = "RAS"
+
+
+class Crop(BaseModel):
+    """The smallest box that holds every voxel that is not 0 in some channel; the rest is predicted as background."""
+
+    model_config = ConfigDict(frozen=True)
+    name: Literal["crop"] = "crop"
+    region: Literal["nonzero"] = "nonzero"
+
+
+class Normalize(BaseModel):
+    """Intensities are scaled, every channel by its own parameters."""
+
+    model_config = ConfigDict(frozen=True)
+    name: Literal["normalize"] = "normalize"
+    channels: tuple[Normalization, ...]
+
+
+class Resample(BaseModel):
+    """Images by splines, references linearly per class and then the largest share; predicted scores linearly back.
 
     Attributes:
         spacing_mm: target voxel size along I, J, K; None where ``size`` rules.
         size: pictures without a physical scale are resized to (I, J) pixels; None where spacing rules.
+        order: of the splines along every axis but a strongly anisotropic one.
+        coarse_axis_order: along an axis whose voxels are more than ``anisotropy_limit`` times the finest ones.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    name: Literal["resample"] = "resample"
+    spacing_mm: tuple[float, float, float] | None
+    size: tuple[int, int] | None
+    order: int
+    coarse_axis_order: int
+    anisotropy_limit: float
+
+
+Step = Annotated[Orient | Crop | Normalize | Resample, Field(discriminator="name")]
+
+
+class Plan(Artifact):
+    """``plan.json``: what preprocessing did, from the training split alone.
+
+    Attributes:
+        steps: in the order in which they were done; a prediction goes back through them in reverse.
         slice_axis: 2D networks see slices across this axis, the one with the coarsest voxels.
         patch_2d, patch_3d: training patch in voxels; ``patch_3d`` is None for 2D data.
     """
@@ -186,13 +226,32 @@ class Plan(Artifact):
     channels: int
     dimensions: Literal[2, 3]
     modality: Modality
-    spacing_mm: tuple[float, float, float] | None
-    size: tuple[int, int] | None
-    normalization: list[Normalization]
+    steps: tuple[Step, ...] = ()
     slice_axis: Literal[0, 1, 2]
     patch_2d: tuple[int, int]
     patch_3d: tuple[int, int, int] | None
     fingerprint: dict[str, object]
+
+    @property
+    def crops(self) -> bool:
+        return any(isinstance(step, Crop) for step in self.steps)
+
+    @property
+    def normalization(self) -> tuple[Normalization, ...]:
+        """One entry per channel."""
+        return next((step.channels for step in self.steps if isinstance(step, Normalize)), ())
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float] | None:
+        return self._resample.spacing_mm if self._resample else None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        return self._resample.size if self._resample else None
+
+    @property
+    def _resample(self) -> Resample | None:
+        return next((step for step in self.steps if isinstance(step, Resample)), None)
 
 
 class Fold(BaseModel):

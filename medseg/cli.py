@@ -1,24 +1,30 @@
-"""The command ``medseg``: each stage alone, the list of models, and the sample cohort."""
+"""The command ``medseg``: each stage alone, and what helps to prepare data for it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from medseg import __version__, artifacts
 from medseg.config import Recipe, load_recipe
 from medseg.console import run_command
 
-VERBS: dict[str, tuple[str, Callable[[Recipe, str], int]]] = {}
+MERGE = "merge"
+
+Verb = Callable[..., int]  # (recipe, store URI) -> exit code; some take a part too
+VERBS: dict[str, tuple[str, Verb]] = {}
+PARTED = ("ingest", "preprocess")  # verbs that a fan-out of pods can share
 
 
-def verb(help_text: str) -> Callable[[Callable[[Recipe, str], int]], Callable[[Recipe, str], int]]:
-    """Register a function (recipe, store URI) -> exit code under its own name."""
+def verb(help_text: str) -> Callable[[Verb], Verb]:
+    """Register a function under its own name."""
 
-    def register(function: Callable[[Recipe, str], int]) -> Callable[[Recipe, str], int]:
+    def register(function: Verb) -> Verb:
         VERBS[function.__name__] = (help_text, function)
         return function
 
@@ -26,21 +32,30 @@ def verb(help_text: str) -> Callable[[Callable[[Recipe, str], int]], Callable[[R
 
 
 @verb("raw scans become a canonical data set in the store")
-def ingest(recipe: Recipe, store_uri: str) -> int:
+def ingest(recipe: Recipe, store_uri: str, part: str = "") -> int:
     from medseg.stages import ingest as stage
+    from medseg.stages.parts import Part
 
-    uri = stage.ingest(recipe, store_uri)
+    if part and part != MERGE:
+        stage.ingest_part(recipe, store_uri, Part.of(part))
+        return 0
+    uri = stage.merge_parts(recipe, store_uri) if part else stage.ingest(recipe, store_uri)
     print(stage.describe(uri))
     print(f"Data set: {uri}")
     return 0
 
 
 @verb("an ingested data set becomes training arrays")
-def preprocess(recipe: Recipe, store_uri: str) -> int:
+def preprocess(recipe: Recipe, store_uri: str, part: str = "") -> int:
     from medseg.stages import ingest as ingest_stage
     from medseg.stages import preprocess as stage
+    from medseg.stages.parts import Part
 
-    uri = stage.preprocess(recipe, ingest_stage.find_dataset(recipe, store_uri))
+    dataset_uri = ingest_stage.find_dataset(recipe, store_uri)
+    if part and part != MERGE:
+        stage.preprocess_part(recipe, dataset_uri, Part.of(part))
+        return 0
+    uri = stage.merge_preprocessed(recipe, dataset_uri) if part else stage.preprocess(recipe, dataset_uri)
     print(f"Training arrays: {uri}")
     return 0
 
@@ -103,7 +118,44 @@ def _stage(options: argparse.Namespace) -> int:
     recipe = load_recipe(options.recipe, options.set)
     check_models(recipe, str(options.recipe or "recipe from --set"))
     with session(recipe.store) as store_uri:
-        return VERBS[options.verb][1](recipe, store_uri)
+        work = VERBS[options.verb][1]
+        if options.verb not in PARTED:
+            return work(recipe, store_uri)
+        if options.workers:
+            recipe = recipe.model_copy(update={"workers": options.workers})
+        return partial(work, part=MERGE if options.merge else options.shard)(recipe, store_uri)
+
+
+def _layouts(_: argparse.Namespace) -> int:
+    from medseg.data.layouts import describe_layouts
+
+    print(describe_layouts())
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    from medseg.data.download import describe_sets, download
+
+    if not options.name:
+        print(describe_sets())
+        return 0
+    print(f"Scans: {download(options.name, options.folder)}")
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from medseg.pool import core_count
+    from medseg.stages.ingest import find_dataset
+    from medseg.stages.inspect import inspect
+    from medseg.storage import session
+
+    given = options.dataset
+    recipe_path = Path(given) if given and given.endswith((".yaml", ".yml")) else None
+    recipe = load_recipe(recipe_path, options.set or ["dataset.name=unnamed"])
+    with session(recipe.store) as store_uri:
+        uri = given if given and not recipe_path else find_dataset(recipe, store_uri)
+        print(f"Report: {inspect(uri, recipe.workers or core_count())}")
+    return 0
 
 
 def _models(_: argparse.Namespace) -> int:
@@ -156,6 +208,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value; may be repeated"
         )
+        if name in PARTED:
+            _add_part_options(command, name)
+    _add_data_commands(commands)
     models = commands.add_parser("models", help="what can be trained", description="List what can be trained.")
     models.set_defaults(command=_models)
     sample = commands.add_parser(
@@ -168,6 +223,44 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--patients", type=int, default=16, help="default: %(default)s")
     sample.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     return parser
+
+
+def _add_part_options(command: argparse.ArgumentParser, name: str) -> None:
+    command.add_argument("--workers", type=_count, metavar="N", help="processes; default: one per core")
+    part = command.add_mutually_exclusive_group()
+    part.add_argument("--shard", default="", metavar="I/N", help=f"{name} only part I of N, for several machines")
+    part.add_argument("--merge", action="store_true", help="put the parts that all shards left in the store together")
+
+
+def _add_data_commands(commands: Any) -> None:
+    layouts = commands.add_parser("layouts", help="how scans may lie in folders", description="List known layouts.")
+    layouts.set_defaults(command=_layouts)
+    download = commands.add_parser(
+        "download",
+        help="fetch a public data set",
+        description="Fetch a public data set from its official address; goes on where it was stopped."
+        " Without NAME the known sets are listed.",
+    )
+    download.set_defaults(command=_download)
+    download.add_argument("name", nargs="?", metavar="NAME")
+    folder = Path(".medseg/downloads")
+    download.add_argument("folder", nargs="?", type=Path, default=folder, help="default: %(default)s")
+    inspect = commands.add_parser(
+        "inspect",
+        help="what is in an ingested data set, as an HTML report",
+        description="Write a self-contained HTML report about an ingested data set.",
+    )
+    inspect.set_defaults(command=_inspect)
+    inspect.add_argument(
+        "dataset", nargs="?", metavar="DATASET", help="URI of a data set as ingest prints it, or a recipe's YAML file"
+    )
+    inspect.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
+    return int(text)
 
 
 _EPILOG = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from medseg.errors import RecipeError
 from medseg.validation import parse_value, set_by_path, validate
@@ -92,10 +92,17 @@ class DeidentifyConfig(Section):
             which is left out without them.
     """
 
-    key: Annotated[str, StringConstraints(pattern=r"^(env|file):.+$")] | None = None
+    key: str | None = None
     longitudinal_dates: bool = False
     patient_characteristics: bool = False
     mask_regions: tuple[RegionConfig, ...] = ()
+
+    @field_validator("key")
+    @classmethod
+    def _names_a_place(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("env:", "file:")):
+            raise ValueError("must be env:NAME or file:PATH, never the key itself: the recipe is stored with every run")
+        return value
 
 
 class DatasetConfig(Section):
@@ -130,11 +137,13 @@ class PreprocessConfig(Section):
     """Overrides of the plan; whatever is None is planned from the training split.
 
     Attributes:
+        crop: to the box of the voxels that are not 0; ``auto`` where that saves a quarter of the training volumes.
         spacing_mm: target voxel size along I, J, K.
         size: 2D pictures without a physical scale are resized to (I, J) pixels.
         patch_2d, patch_3d: training patch in voxels.
     """
 
+    crop: Literal["auto", "nonzero", "none"] = "auto"
     spacing_mm: tuple[Positive, Positive, Positive] | None = None
     size: tuple[Count, Count] | None = None
     normalization: Literal["auto", "ct", "zscore", "percentile"] = "auto"

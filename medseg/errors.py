@@ -47,6 +47,9 @@ class RejectedFileError(DataError):
         self.reason = reason
         self.path = path
 
+    def __reduce__(self) -> tuple[type[RejectedFileError], tuple[str, str, Path | None]]:
+        return type(self), (self.code, self.reason, self.path)  # it comes back from worker processes
+
 
 class StageError(MedsegError):
     """A stage was called before the output that it needs exists."""

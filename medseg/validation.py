@@ -53,6 +53,7 @@ def set_by_path(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
         node[last] = value
 
 
+_SECRETS = ("key", "access_key", "secret_key")  # a secret given by mistake must not be told again
 _SHORTHAND = {"store": "uri", "models": "model"}  # sections that a recipe may give as one plain value
 
 
@@ -89,7 +90,8 @@ def _explain(model: type[BaseModel], fault: Any) -> str:
         return f"{key}: is missing; add it to the recipe or give --set {key}=…"
     message = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
     value = fault["input"]
-    shown = "" if isinstance(value, dict) or not location else f" = {value!r}"
+    hidden = isinstance(value, dict) or not location or location[-1] in _SECRETS
+    shown = "" if hidden else f" = {value!r}"
     return f"{key}{shown}: {message}"
 
 

@@ -9,8 +9,8 @@ from kfp.dsl.base_component import BaseComponent
 
 from components.evaluate.component import evaluate
 from components.gate.component import gate
-from components.ingest.component import ingest
-from components.preprocess.component import preprocess
+from components.ingest.component import ingest, ingest_shard
+from components.preprocess.component import preprocess, preprocess_shard
 from components.report.component import report
 from components.train.component import train
 from medseg import artifacts
@@ -38,8 +38,8 @@ def build_pipeline(recipe: Recipe, parallelism: int = 0) -> BaseComponent:
     def benchmark() -> None:
         report_task = _uncached(report(run_uri=run_uri))
         with dsl.ExitHandler(report_task, name="benchmark"):
-            ingest_task = _uncached(ingest(recipe=recipe.to_yaml(), run_uri=run_uri))
-            preprocess_task = _uncached(preprocess(run_uri=run_uri, dataset_uri=ingest_task.outputs["Output"]))
+            dataset = _ingested(recipe, run_uri)
+            preprocess_task = _preprocessed(recipe, run_uri, dataset)
             models = [branch(preprocessed_uri=preprocess_task.output) for branch in branches]
             _uncached(gate(run_uri=run_uri)).after(*models)
 
@@ -62,6 +62,27 @@ def _branch(recipe: Recipe, model: str, run_uri: str, parallelism: int) -> BaseC
             _uncached(evaluate(unit_uri=trained.output, **which))
 
     return branch
+
+
+def _ingested(recipe: Recipe, run_uri: str) -> dsl.PipelineTask:
+    given = {"recipe": recipe.to_yaml(), "run_uri": run_uri}
+    shards = [_shard(ingest_shard(**given, part=part), "ingest", part) for part in _parts(recipe)]
+    return _uncached(ingest(**given, merge=bool(shards))).after(*shards)
+
+
+def _preprocessed(recipe: Recipe, run_uri: str, dataset: dsl.PipelineTask) -> dsl.PipelineTask:
+    given = {"run_uri": run_uri, "dataset_uri": dataset.outputs["Output"]}
+    shards = [_shard(preprocess_shard(**given, part=part), "preprocess", part) for part in _parts(recipe)]
+    return _uncached(preprocess(**given, merge=bool(shards))).after(*shards)
+
+
+def _parts(recipe: Recipe) -> list[str]:
+    """A static list: what the last step waits for cannot be a loop."""
+    return [f"{index}/{recipe.shards}" for index in range(1, recipe.shards + 1)] if recipe.shards > 1 else []
+
+
+def _shard(task: dsl.PipelineTask, verb: str, part: str) -> dsl.PipelineTask:
+    return _uncached(task).set_display_name(f"{verb} {part}")
 
 
 def _uncached(task: dsl.PipelineTask) -> dsl.PipelineTask:

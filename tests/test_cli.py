@@ -150,7 +150,7 @@ def test_a_model_that_diverges_is_a_failed_row_and_the_others_go_on(
     ("verb", "settings", "says"),
     [
         ("ingest", ["dataset.source=nowhere"], "nowhere"),
-        ("ingest", ["dataset.layout=nnunets"], "dataset.layout = 'nnunets': must be 'auto', 'nnunet'"),
+        ("ingest", ["dataset.layout=nnunets"], "dataset.layout = 'nnunets': unknown layout; choose auto, nnunet"),
         ("preprocess", [], "run `medseg ingest` first"),
         ("evaluate", ["run_id=never"], "never: no such run; runs in this store: none"),
         ("report", ["run_id=null"], "no run of 'balls' yet"),

@@ -117,3 +117,23 @@ def test_a_recipe_survives_its_own_yaml(epochs: int, rate: float, seeds: list[in
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_stays_a_number(value: float) -> None:
     assert parse_value(repr(value)) == value
+
+
+def test_a_layout_card_is_put_in_the_place_of_its_path(tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_text("images: '{case}.png'\n")
+    (tmp_path / "recipe.yaml").write_text("dataset: {name: d, layout: ours.yaml}\n")
+    recipe = load_recipe(tmp_path / "recipe.yaml")
+    assert recipe.dataset.layout == {"images": "{case}.png"}
+    assert recipe_from_yaml(recipe.to_yaml(), "stored").dataset.layout == recipe.dataset.layout
+
+
+def test_a_layout_card_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"nowhere\.yaml: no such recipe"):
+        load_recipe(None, ["dataset.name=d", "dataset.layout=nowhere.yaml"])
+
+
+def test_a_key_is_named_and_a_key_itself_is_not_told_again() -> None:
+    load_recipe(None, ["dataset.name=d", "dataset.deidentify.key=env:SECRET"])
+    with pytest.raises(RecipeError, match=r"dataset\.deidentify\.key: must be env:NAME or file:PATH") as caught:
+        load_recipe(None, ["dataset.name=d", "dataset.deidentify.key=battery-staple"])
+    assert "battery" not in str(caught.value)

@@ -19,6 +19,7 @@ LEVELS = [
         "medseg.config",
         "medseg.validation",
         "medseg.console",
+        "medseg.pool",
     },
     {"medseg.data", "medseg.models", "medseg.metrics", "medseg.storage"},
     {"medseg.reporting", "medseg.inference", "medseg.training"},

@@ -1,22 +1,40 @@
-"""Ingest as a pipeline task."""
+"""Ingest as a pipeline task, and one part of it for a fan-out."""
 
-from kfp.dsl import Markdown, Output
+from kfp.dsl import HTML, Markdown, Output
 
 from components.base import component
 
 
 @component
-def ingest(recipe: str, run_uri: str, summary: Output[Markdown]) -> str:
-    """Raw scans become a canonical data set; returns its URI."""
+def ingest(
+    recipe: str, run_uri: str, summary: Output[Markdown], inspection: Output[HTML], merge: bool = False
+) -> str:
+    """Raw scans become a canonical data set; returns its URI. With ``merge`` the shards have read them already."""
+    from components.task import task
+
+    with task():
+        from medseg import artifacts, config, pool
+        from medseg.stages import ingest, inspect, record
+
+        parsed = config.recipe_from_yaml(recipe, "recipe")
+        record.record_run(parsed, run_uri)
+        stage = ingest.merge_parts if merge else ingest.ingest
+        dataset_uri = stage(parsed, artifacts.store_uri_of_run(run_uri))
+        with open(summary.path, "w") as file:
+            file.write(ingest.describe(dataset_uri))
+        with open(inspection.path, "wb") as page:
+            page.write(inspect.page_of(dataset_uri, parsed.workers or pool.core_count()))
+    return dataset_uri
+
+
+@component
+def ingest_shard(recipe: str, run_uri: str, part: str) -> None:
+    """The cases of one part, such as 2/8, are read and left in the store for ``ingest``."""
     from components.task import task
 
     with task():
         from medseg import artifacts, config
-        from medseg.stages import ingest, record
+        from medseg.stages import ingest, parts
 
         parsed = config.recipe_from_yaml(recipe, "recipe")
-        record.record_run(parsed, run_uri)
-        dataset_uri = ingest.ingest(parsed, artifacts.store_uri_of_run(run_uri))
-        with open(summary.path, "w") as file:
-            file.write(ingest.describe(dataset_uri))
-    return dataset_uri
+        ingest.ingest_part(parsed, artifacts.store_uri_of_run(run_uri), parts.Part.of(part))

@@ -1,78 +1,91 @@
-"""The canonical data set: cases checked against their references, written, described and hashed."""
+"""The canonical data set: one case checked against its reference, and what all cases are together."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.artifacts import Dataset, Modality, image_key, reference_key
-from medseg.data.image import Image
-from medseg.data.labels import Classes, canonical_labels, encode
-from medseg.data.layouts.files import match_tolerance_mm
-from medseg.data.layouts.listing import Layout, SourceCase
-from medseg.data.nifti import write_nifti
+from medseg.artifacts import Dataset, Modality, Task, image_key, reference_key
+from medseg.config import DatasetConfig, ToleranceConfig
+from medseg.data.image import Image, match_tolerance_mm
+from medseg.data.labels import Classes, Found, Reference, canonical_labels, encode, values_of
+from medseg.data.layouts.listing import Layout, Loaded, SourceCase
+from medseg.data.regrid import resampled_classes
+from medseg.data.source import Source
 from medseg.errors import RejectedFileError
-from medseg.types import Case
+from medseg.types import Case, Geometry
 
 _CHANNELS: dict[Modality, str] = {"ct": "CT", "mr": "MRI", "xray": "X-ray", "ultrasound": "US"}
 
 
 @dataclass(frozen=True)
 class CanonicalCase:
-    """A case that is in the data set.
+    """A case as it goes into the data set.
 
     Attributes:
-        channels: of its image.
+        loaded: its image, and what its files said besides.
+        reference: (I, J, K) class values; None where the source has no references.
+        found: the values that the source's reference holds.
         warnings: what was decided for it, without the case's name.
     """
 
     case: Case
-    channels: int
+    loaded: Loaded
+    reference: NDArray[np.uint8] | None
+    found: Found
     warnings: tuple[str, ...]
 
+    def volumes(self) -> Iterator[tuple[str, NDArray]]:
+        """Key in the data set and (I, J, K) voxels of every channel and of the reference."""
+        for channel, array in enumerate(self.loaded.image.array):
+            yield image_key(self.case.case, channel), array
+        if self.reference is not None:
+            yield reference_key(self.case.case), self.reference
 
-def write_case(
-    layout: Layout,
-    source: SourceCase,
-    folder: Path,
-    classes: Classes,
-    modality: Modality,
-    channels: int | None,
+
+def read_case(
+    layout: Layout, source: Source, found: SourceCase, classes: Classes, modality: Modality
 ) -> CanonicalCase:
-    """Read, check and write one case below ``folder``; nothing is written for a case that is refused.
-
-    Args:
-        channels: number that its image must have; None takes any.
+    """Read one case and check image and reference against each other.
 
     Raises:
         RejectedFileError: a file cannot be read, or image and reference do not belong together:
-            ``channel-count``, ``shape-mismatch``, ``affine-mismatch``, ``unknown-class-value``.
+            ``shape-mismatch``, ``affine-mismatch``, ``unknown-class-value``.
     """
-    image = layout.load_image(source, modality)
-    if channels is not None and len(image.array) != channels:
-        raise RejectedFileError("channel-count", f"image has {len(image.array)} channels, the data set has {channels}")
-    reference = layout.load_reference(source, image.geometry)
-    _check_grids(image, reference.image, source.references[0])
+    loaded = layout.load_image(source, found, modality)
+    image = loaded.image
+    grid = image.geometry
+    case = Case(found.case, found.patient, found.split, grid.shape, grid.spacing_mm, found.label, loaded.facts)
+    if not found.references:
+        return CanonicalCase(case, loaded, None, Found(), ())
+    reference = layout.load_reference(source, found, grid)
+    path = source.path(found.references[0])
+    reference = _on_grid(reference, grid, layout.config, path)
     try:
         encoded, warning = encode(reference, classes)
     except RejectedFileError as error:
-        raise RejectedFileError(error.code, error.reason, source.references[0]) from error
-    _write(folder, source.case, image, encoded)
-    case = Case(source.case, source.patient, source.split, image.geometry.shape, image.geometry.spacing_mm)
-    return CanonicalCase(case, len(image.array), (warning,) if warning else ())
+        raise RejectedFileError(error.code, error.reason, path) from error
+    return CanonicalCase(case, loaded, encoded, values_of(reference), (warning,) if warning else ())
 
 
-def _check_grids(image: Image, reference: Image, path: Path) -> None:
-    grid, drawn = image.geometry, reference.geometry
+def _on_grid(reference: Reference, grid: Geometry, config: DatasetConfig, path: Path) -> Reference:
+    if not config.resample_references:
+        _check_grids(grid, reference.image.geometry, config.tolerances, path)
+        return reference
+    if reference.image.geometry.matches(grid, match_tolerance_mm(grid, config.tolerances)):
+        return reference
+    return replace(reference, image=Image(resampled_classes(reference.image, grid), grid.affine))
+
+
+def _check_grids(grid: Geometry, drawn: Geometry, tolerances: ToleranceConfig, path: Path) -> None:
     if drawn.shape != grid.shape:
         reason = f"reference has {_shown(drawn.shape)} voxels, its image {_shown(grid.shape)} (in RAS order)"
         raise RejectedFileError("shape-mismatch", reason, path)
-    tolerance = match_tolerance_mm(grid)
+    tolerance = match_tolerance_mm(grid, tolerances)
     if not drawn.matches(grid, tolerance):
         origins = f"origins {np.round(drawn.affine[:3, 3], 2).tolist()} and {np.round(grid.affine[:3, 3], 2).tolist()}"
         spacings = f"spacings {_shown(np.round(drawn.spacing_mm, 3))} and {_shown(np.round(grid.spacing_mm, 3))}"
@@ -84,43 +97,51 @@ def _shown(numbers: tuple[int, ...] | NDArray) -> str:
     return " x ".join(f"{number:g}" for number in numbers)
 
 
-def _write(folder: Path, case: str, image: Image, reference: NDArray[np.uint8]) -> None:
-    for channel, array in enumerate(image.array):
-        write_nifti(folder / image_key(case, channel), array, image.affine)
-    write_nifti(folder / reference_key(case), reference, image.affine)
-
-
 def describe_dataset(
-    name: str,
-    layout: str,
-    modality: Modality,
-    classes: Classes,
-    cases: Sequence[Case],
-    channel_names: tuple[str, ...] | None,
-    channels: int,
+    config: DatasetConfig, layout: str, task: Task, modality: Modality, classes: Classes, overview: Overview
 ) -> Dataset:
     """``dataset.json``, its version left empty; channels that the source does not name are named by the modality."""
-    names = ("red", "green", "blue") if modality == "rgb" else channel_names
+    names = ("red", "green", "blue") if modality == "rgb" else overview.channel_names
     if names is None:
         base = _CHANNELS.get(modality, "image")
+        channels = overview.channels
         names = (base,) if channels == 1 else tuple(f"{base} {number}" for number in range(channels))
     return Dataset(
         channel_names={str(number): channel for number, channel in enumerate(names)},
-        labels=canonical_labels(classes),
-        numTraining=sum(case.split != "test" for case in cases),
-        name=name,
+        labels=_labels(task, classes),
+        numTraining=overview.training,
+        name=config.name,
         version="",
         modality=modality,
-        dimensions=2 if all(case.shape[2] == 1 for case in cases) else 3,
+        task=task,
+        dimensions=2 if overview.flat else 3,
         layout=layout,
     )
 
 
-def content_hash(folder: Path) -> str:
-    """sha256 over the sorted names and bytes of all files below a folder, 16 digits of it."""
-    total = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            total.update(f"{path.relative_to(folder).as_posix()}\0".encode())
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:16]
+def _labels(task: Task, classes: Classes) -> Classes:
+    if task == "segmentation":
+        return canonical_labels(classes)
+    return {name: value for value, name in enumerate(sorted(classes, key=lambda name: classes[name]))}
+
+
+@dataclass
+class Overview:
+    """What ``dataset.json`` says about all cases together, gathered one by one.
+
+    Attributes:
+        channels: of every image.
+        training: cases that are not predefined as test cases.
+        flat: every case has a single slice.
+    """
+
+    channels: int
+    channel_names: tuple[str, ...] | None
+    cases: int = 0
+    training: int = 0
+    flat: bool = True
+
+    def add(self, case: Case) -> None:
+        self.cases += 1
+        self.training += case.split != "test"
+        self.flat = self.flat and case.shape[2] == 1

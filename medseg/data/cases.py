@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from io import BytesIO
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medseg.errors import DataError
 from medseg.types import Case
+
+ROWS = 1000  # turned into columns at a time
 
 _SIZES = ("size_i", "size_j", "size_k")
 _SPACINGS = ("spacing_i_mm", "spacing_j_mm", "spacing_k_mm")
@@ -21,18 +24,23 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_cases(cases: Sequence[Case]) -> bytes:
+def write_cases(cases: Iterable[Case]) -> bytes:
     """One row per case, in the given order."""
-    rows = [
+    sink = BytesIO()
+    rows = map(_row, cases)
+    with pq.ParquetWriter(sink, _SCHEMA) as writer:
+        while batch := list(islice(rows, ROWS)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=_SCHEMA))
+    return sink.getvalue()
+
+
+def _row(case: Case) -> dict:
+    return (
         {"case": case.case, "patient": case.patient, "split": case.split}
         | dict(zip(_SIZES, case.shape, strict=True))
         | dict(zip(_SPACINGS, case.spacing_mm, strict=True))
         | {"label": case.label, "facts": sorted(case.facts.items())}
-        for case in cases
-    ]
-    sink = BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
-    return sink.getvalue()
+    )
 
 
 def read_cases(data: bytes) -> list[Case]:

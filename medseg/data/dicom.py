@@ -1,30 +1,34 @@
-"""One DICOM series as a volume: sorted, checked, rescaled; what would have to be invented is refused."""
+"""DICOM headers: read once, up to the pixels, and checked; damage is told by a code and without any value."""
 
 from __future__ import annotations
 
+import io
+import logging
 import struct
-from collections.abc import Sequence
+import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from medseg.artifacts import Modality
-from medseg.data.image import Image, from_lps
+from medseg.data.dicom_scan import MARKER, PREAMBLE, UNDEFINED_LENGTH
 from medseg.errors import RejectedFileError
-from medseg.types import Affine
 
 # Archives are full of small faults against the standard; telling each of them would repeat identifying values.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-
-GAP_TOLERANCE = 0.05  # part of the slice spacing by which gaps may differ
-GAP_TOLERANCE_MM = 0.02  # rounding of positions in the header
-TILT_TOLERANCE_DEGREES = 0.5
-DUPLICATE_TOLERANCE_MM = 1e-3
+warnings.filterwarnings("ignore", module="pydicom")
+for _name in ("pydicom", "highdicom"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 # What pydicom and its decoders raise on damaged files; they have no common parent.
 DAMAGED = (
@@ -37,179 +41,165 @@ DAMAGED = (
     LookupError,
     AttributeError,
     ArithmeticError,
+    AssertionError,
     RuntimeError,
+    MemoryError,
     struct.error,
+    zlib.error,
 )
 
-MODALITIES: dict[str, Modality] = {
-    "CT": "ct",
-    "MR": "mr",
-    "US": "ultrasound",
-    **dict.fromkeys(("CR", "DX", "RX", "RF", "MG"), "xray"),
-}
+META_GROUP = b"\x02\x00\x00\x00UL"  # what a file begins with that lacks only the preamble
+PIXEL_GROUP = 0x7FE0
+PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+LARGEST_SIDE = 2**15
 
 
-def is_dicom(path: Path) -> bool:
-    """True where the file carries DICOM's marker after its preamble."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+@dataclass(frozen=True)
+class Header:
+    """Everything in front of the pixels of a file.
+
+    Attributes:
+        fresh: those of its elements that were not in the header read before; all of them where none was.
+        pixel_tag: of the pixel data element, 0 where there is none.
+        pixel_representation: OB or OW; empty where the transfer syntax does not say.
+        pixel_length: bytes that it promises; ``UNDEFINED_LENGTH`` where it is in fragments.
+        pixel_start: byte of the file at which its value begins; -1 where the file is deflated as a whole.
+    """
+
+    dataset: Dataset
+    fresh: Dataset
+    pixel_tag: int = 0
+    pixel_representation: str = ""
+    pixel_length: int = 0
+    pixel_start: int = 0
+
+    @property
+    def transfer_syntax(self) -> UID:
+        return UID(str(self.dataset.file_meta.get("TransferSyntaxUID", "")))
 
 
-def read_header(path: Path, pixels: bool = False) -> Dataset:
-    """Read a DICOM file, without its pixels unless asked for.
+def is_dicom(file: BinaryIO) -> bool:
+    """True where the file carries DICOM's marker, or begins as one whose preamble is missing."""
+    start = file.read(PREAMBLE + len(MARKER))
+    file.seek(0)
+    return start[PREAMBLE:] == MARKER or start.startswith(META_GROUP)
+
+
+def read_header(file: BinaryIO, path: Path) -> Header:
+    """Read a file up to its pixels, as far as it goes.
 
     Raises:
         RejectedFileError: ``unreadable-dicom``.
     """
+    stopped: list[tuple[int, str | None, int]] = []
+    bare = file.read(len(META_GROUP)) == META_GROUP
+    file.seek(0)
+
+    def at_pixels(tag: int, representation: str | None, length: int) -> bool:
+        if tag >> 16 == PIXEL_GROUP and int(tag) in PIXEL_TAGS:  # tags of pydicom compare slowly
+            stopped.append((int(tag), representation, length))
+        return bool(stopped)
+
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
-        _ = dataset.SOPClassUID, dataset.SeriesInstanceUID  # decoded here, so that damage shows here
+        dataset = read_partial(file, at_pixels, force=bare)
+        header = _header(dataset, file, *stopped[:1])
     except DAMAGED as error:
-        raise RejectedFileError("unreadable-dicom", f"cannot be read as DICOM: {error}", path) from error
-    return dataset
+        raise RejectedFileError("unreadable-dicom", f"cannot be read as DICOM ({type(error).__name__})", path) from None
+    return header
 
 
-def plane(dataset: Dataset, path: Path) -> tuple[Affine, NDArray[np.float64]]:
-    """Where a slice lies.
+def _header(dataset: Dataset, file: BinaryIO, *stopped: tuple[int, str | None, int]) -> Header:
+    if not stopped:
+        return Header(dataset, dataset)
+    tag, representation, length = stopped[0]
+    if dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        return Header(dataset, dataset, tag, "", length, -1)
+    # the reader goes back to the element's beginning: tag, representation and a length of 2 or, after 2 zeros, 4 bytes
+    start = file.tell() + (12 if representation in EXPLICIT_VR_LENGTH_32 else 8)
+    return Header(dataset, dataset, tag, representation or "", length, start)
 
-    Returns:
-        4x4 LPS affine of (column, row, 0) with a unit third column, and the unit normal of the slice.
+
+def check_header(header: Header, path: Path) -> None:
+    """Check that a header is whole and says what the file is.
 
     Raises:
-        RejectedFileError: ``missing-position``, ``missing-spacing``, ``bad-orientation``.
+        RejectedFileError: ``truncated``, ``unreadable-dicom``.
     """
-    position = _numbers(dataset, "ImagePositionPatient", 3, "missing-position", path)
-    orientation = _numbers(dataset, "ImageOrientationPatient", 6, "missing-position", path)
-    row_mm, column_mm = _numbers(dataset, "PixelSpacing", 2, "missing-spacing", path)
-    along_row, along_column = orientation[:3], orientation[3:]
-    frame = np.array([along_row, along_column])
-    if not np.allclose(frame @ frame.T, np.eye(2), atol=1e-3) or min(row_mm, column_mm) <= 0:
-        raise RejectedFileError(
-            "bad-orientation", f"orientation {orientation.tolist()}: need two unit vectors at a right angle", path
-        )
-    normal = np.cross(along_row, along_column)
-    affine = np.eye(4)
-    affine[:3, :] = np.column_stack([along_row * column_mm, along_column * row_mm, normal, position])
-    return affine, normal
+    dataset = header.dataset
+    last = next(reversed(dataset._dict.values()), None)
+    if isinstance(last, RawDataElement) and last.value is not None and last.length != UNDEFINED_LENGTH:
+        promised, there = last.length, len(last.value)
+        if there < promised:
+            raise RejectedFileError("truncated", f"the header ends {promised - there} bytes before its end", path)
+    if not class_of(dataset):
+        raise RejectedFileError("unreadable-dicom", "does not say which kind of object it is (SOPClassUID)", path)
 
 
-@dataclass(frozen=True)
-class _Slice:
-    """One decoded slice.
-
-    Attributes:
-        height_mm: its place along the normal.
-        affine: as ``plane`` returns it.
-        pixels: (rows, columns) int32 or float64 in the modality's unit.
-        thickness_mm: what its header says about the third axis, 0 where it says nothing.
-    """
-
-    height_mm: float
-    affine: Affine
-    pixels: NDArray
-    thickness_mm: float
+def class_of(dataset: Dataset) -> str:
+    """The SOP class; a directory of a medium has it in its file meta information only."""
+    meta = getattr(dataset, "file_meta", None)
+    named = str(dataset.get("SOPClassUID") or "") or str((meta and meta.get("MediaStorageSOPClassUID")) or "")
+    return named if UID(named).is_valid else ""
 
 
-def _read_slice(path: Path) -> _Slice:
-    dataset = read_header(path, pixels=True)
-    try:
-        affine, normal = plane(dataset, path)
-        thickness_mm = float(dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness") or 0)
-        return _Slice(float(affine[:3, 3] @ normal), affine, _rescaled(dataset, path), thickness_mm)
-    except DAMAGED as error:
-        raise RejectedFileError("unreadable-dicom", f"header is damaged: {error}", path) from error
-
-
-def read_series(paths: Sequence[Path]) -> Image:
-    """Read the slices of one series, of one size and in any order, as one channel.
-
-    Returns:
-        int16 where the rescaled values are whole and fit, else float32.
+def text(dataset: Dataset, keyword: str) -> str:
+    """An attribute as text without padding; empty where it is absent.
 
     Raises:
-        RejectedFileError: one of ``plane``'s or ``slice_step``'s codes, ``unreadable-dicom``, ``no-pixels``,
-            ``unsupported-pixels``, ``multi-frame``.
+        one of ``DAMAGED``.
     """
-    slices = sorted((_read_slice(path) for path in paths), key=lambda found: found.height_mm)
-    lowest = slices[0]
-    affine = lowest.affine.copy()
-    affine[:3, 2] = slice_step([found.affine[:3, 3] for found in slices], affine[:3, 2], lowest.thickness_mm)
-    volume = np.stack([found.pixels.T for found in slices], axis=2)
-    array, moved = from_lps(_smallest_dtype(volume), affine)
-    return Image(array[None], moved)
+    value = dataset.get(keyword)
+    if value is None:
+        return ""
+    return "/".join(map(str, value)) if isinstance(value, pydicom.multival.MultiValue) else str(value).strip(" \0")
 
 
-def slice_step(
-    positions: Sequence[NDArray[np.float64]], normal: NDArray[np.float64], thickness_mm: float
-) -> NDArray[np.float64]:
-    """The vector in LPS mm from one slice to the next, from positions sorted along the normal.
+def numbers(dataset: Dataset, keyword: str, count: int, code: str, path: Path) -> NDArray[np.float64]:
+    """An attribute that holds ``count`` finite numbers.
 
     Raises:
-        RejectedFileError: ``duplicate-slice``, ``slice-gap``, ``gantry-tilt``, ``missing-spacing`` (a single slice
-            that does not say how thick it is).
+        RejectedFileError: ``code``.
     """
-    if len(positions) == 1:
-        if thickness_mm <= 0:
-            raise RejectedFileError("missing-spacing", "a single slice without SliceThickness has no third axis")
-        return normal * thickness_mm
-    along = np.array([float(position @ normal) for position in positions])
-    gaps = np.diff(along)
-    if gaps.min() < DUPLICATE_TOLERANCE_MM:
-        at = along[int(gaps.argmin())]
-        raise RejectedFileError("duplicate-slice", f"two slices of one series lie at {at:.2f} mm along the normal")
-    usual = float(np.median(gaps))
-    odd = np.abs(gaps - usual) > max(GAP_TOLERANCE * usual, GAP_TOLERANCE_MM)
-    if odd.any():
-        where = int(odd.argmax())
-        raise RejectedFileError(
-            "slice-gap",
-            f"slices are {usual:.2f} mm apart, but {gaps[where]:.2f} mm between {along[where]:.2f} and "
-            f"{along[where + 1]:.2f} mm along the normal",
-        )
-    step = (positions[-1] - positions[0]) / (len(positions) - 1)
-    cosine = float(step @ normal) / float(np.linalg.norm(step))
-    tilt = float(np.degrees(np.arccos(min(1.0, cosine))))
-    if tilt > TILT_TOLERANCE_DEGREES:
-        raise RejectedFileError("gantry-tilt", f"slices are sheared by {tilt:.1f} degrees against their normal")
-    return step
-
-
-def _numbers(dataset: Dataset, name: str, count: int, code: str, path: Path) -> NDArray[np.float64]:
     try:
-        numbers = np.array([float(number) for number in dataset.get(name) or ()])
-    except DAMAGED as error:
-        raise RejectedFileError(code, f"{name} is not a list of numbers: {error}", path) from error
-    if len(numbers) != count or not np.isfinite(numbers).all():
-        raise RejectedFileError(code, f"{name} must hold {count} numbers, it holds {len(numbers)}", path)
-    return numbers
+        value = dataset.get(keyword)
+        found = np.array([float(number) for number in (value if count > 1 else [value])], dtype=np.float64)
+    except DAMAGED:
+        found = np.zeros(0)
+    if len(found) != count or not np.isfinite(found).all():
+        raise RejectedFileError(code, f"{keyword} must hold {count} numbers, it holds {len(found)}", path)
+    return found
 
 
-def _rescaled(dataset: Dataset, path: Path) -> NDArray:
-    """(rows, columns) int32 or float64 in the modality's unit."""
-    if int(dataset.get("NumberOfFrames") or 1) > 1:
-        raise RejectedFileError("multi-frame", "multi-frame objects are not read yet; need one file per slice", path)
-    if int(dataset.get("SamplesPerPixel") or 1) > 1 or dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-        raise RejectedFileError("unsupported-pixels", "pixels are colours; need one grey value per pixel", path)
-    if dataset.get("ModalityLUTSequence"):
-        raise RejectedFileError("unsupported-pixels", "a Modality LUT is not read yet; need slope and intercept", path)
-    if "PixelData" not in dataset:
-        raise RejectedFileError("no-pixels", "holds no pixel data", path)
+def shape_of(dataset: Dataset, path: Path) -> tuple[int, int, int]:
+    """Frames, rows and columns.
+
+    Raises:
+        RejectedFileError: ``unreadable-dicom``: one of them is missing or no size.
+    """
     try:
-        stored = dataset.pixel_array.astype(np.int32)
-    except DAMAGED as error:
-        raise RejectedFileError("no-pixels", f"pixels cannot be decoded: {error}", path) from error
-    if dataset.PhotometricInterpretation == "MONOCHROME1":  # white is low: turn round within the stored range
-        stored = (-1 if dataset.PixelRepresentation else 2 ** int(dataset.BitsStored) - 1) - stored
-    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
-    if slope.is_integer() and intercept.is_integer():
-        return stored * int(slope) + int(intercept)
-    return stored * slope + intercept
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        rows, columns = int(dataset.Rows), int(dataset.Columns)
+    except DAMAGED:
+        raise RejectedFileError("unreadable-dicom", "NumberOfFrames, Rows or Columns is not a number", path) from None
+    if min(frames, rows, columns) < 1 or max(rows, columns) > LARGEST_SIDE:
+        reason = f"{frames} frames of {rows} x {columns} pixels: each must be at least 1, sides at most {LARGEST_SIDE}"
+        raise RejectedFileError("unreadable-dicom", reason, path)
+    return frames, rows, columns
 
 
-def _smallest_dtype(volume: NDArray) -> NDArray:
-    limits = np.iinfo(np.int16)
-    fits = volume.dtype.kind == "i" and limits.min <= volume.min() and volume.max() <= limits.max
-    return volume.astype(np.int16 if fits else np.float32)
+def open_header(path: Path) -> Header:
+    """``read_header`` of a local file, checked.
+
+    Raises:
+        RejectedFileError: as there, ``empty-file``, or ``check_header``'s codes.
+    """
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise RejectedFileError("empty-file", "has 0 bytes", path)
+            file.seek(0, io.SEEK_SET)
+            header = read_header(file, path)
+            check_header(header, path)
+            return header
+    except OSError as error:
+        raise RejectedFileError("unreadable-file", f"cannot be read: {error.strerror}", path) from None

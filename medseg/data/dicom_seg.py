@@ -1,127 +1,187 @@
-"""DICOM SEG objects as references on the grid of their image series."""
+"""DICOM SEG objects: binary, fractional and label-map segments as regions on the grid of an image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels import iter_pixels
 
-from medseg.data.dicom import DAMAGED, plane
-from medseg.data.image import Image, from_lps
-from medseg.data.labels import Classes, Reference, slug
+from medseg.config import DatasetConfig
+from medseg.data.dicom import DAMAGED, shape_of, text
+from medseg.data.dicom_drawing import Piece, Place, Region, draw
+from medseg.data.dicom_frames import frame_groups
+from medseg.data.dicom_geometry import Plane, plane_of
+from medseg.data.dicom_kinds import LABEL_MAP
+from medseg.data.dicom_names import class_name
+from medseg.data.dicom_pixels import read_whole
+from medseg.data.image import from_lps, match_tolerance_mm
+from medseg.data.regrid import resampled_classes
 from medseg.errors import RejectedFileError
 from medseg.types import Affine, Geometry
 
-if TYPE_CHECKING:
-    from highdicom.seg import Segmentation
-
-SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-POSITION_TOLERANCE = 0.1  # of a voxel
-POSITION_TOLERANCE_MM = 1.0
-
 
 def segment_names(dataset: Dataset, path: Path) -> dict[int, str]:
-    """Segment number to class name.
+    """Segment number to class name, background of a label map left out.
 
     Raises:
         RejectedFileError: ``unreadable-dicom``: no or damaged SegmentSequence.
     """
     try:
-        names = {int(item.SegmentNumber): slug(str(item.SegmentLabel)) for item in dataset.SegmentSequence}
+        segments = dataset.SegmentSequence
+        names = {int(item.SegmentNumber): class_name(text(item, "SegmentLabel")) for item in segments}
     except DAMAGED as error:
-        raise RejectedFileError("unreadable-dicom", f"SegmentSequence cannot be read: {error}", path) from error
+        reason = f"SegmentSequence cannot be read ({type(error).__name__})"
+        raise RejectedFileError("unreadable-dicom", reason, path) from None
+    names.pop(0, None)
     if not names:
-        raise RejectedFileError("unreadable-dicom", "SegmentSequence is empty", path)
+        raise RejectedFileError("unreadable-dicom", "SegmentSequence names no segment", path)
     return names
 
 
-def read_segments(paths: Sequence[Path], grid: Geometry) -> Reference:
-    """Draw the binary segments of one or more SEG objects on an image's grid; slices without a frame stay 0.
+@dataclass(frozen=True)
+class _Segmentation:
+    """One object.
+
+    Attributes:
+        planes: of every frame.
+        numbers: segment of every frame; 0 in a label map, whose frames show all of them.
+        covers: which pixels of a frame are of a segment.
+    """
+
+    dataset: Dataset
+    path: Path
+    names: dict[int, str]
+    planes: list[Plane]
+    numbers: list[int]
+    covers: Callable[[NDArray, int], NDArray[np.bool_]]
+
+
+def segment_regions(path: Path, grid: Geometry, config: DatasetConfig) -> list[Region]:
+    """The segments of an object on an image's grid; planes without a frame are empty.
 
     Raises:
-        RejectedFileError: ``unreadable-dicom``, ``unsupported-segmentation`` (fractional or label map),
-            ``reference-geometry``, ``overlapping-segments``.
+        RejectedFileError: ``read_whole``'s and ``frame_groups``' codes, ``unsupported-segmentation``,
+            ``reference-geometry`` (only where ``resample_references`` is off), ``overlapping-segments``.
     """
-    volume = np.zeros(grid.shape, dtype=np.uint16)
-    values: Classes = {}
-    for path in paths:
-        segmentation = _open(path)
-        names = segment_names(segmentation, path)
-        for name in names.values():
-            values.setdefault(name, len(values) + 1)
-        for number, frame, affine in _frames(segmentation, path):
-            if number not in names:
-                raise RejectedFileError("unreadable-dicom", f"a frame shows segment {number}, which is not named", path)
-            drawn, placed = from_lps(frame[:, :, None] > 0, affine)
-            region = volume[_place(drawn.shape, placed, grid, path)]
-            if region[drawn].any():
-                raise RejectedFileError(
-                    "overlapping-segments", f"segment {names[number]} covers voxels of another segment", path
-                )
-            region[drawn] = values[names[number]]
-    return Reference(Image(volume[None], grid.affine), names=values)
+    found = _read(path, config.fraction_threshold)
+    tolerance_mm = match_tolerance_mm(grid, config.tolerances)
+    try:
+        places = [_place(plane, grid, tolerance_mm, path) for plane in found.planes]
+    except RejectedFileError:
+        if not config.resample_references:
+            raise
+        return _resampled(found, grid, config)
+    return [_region(found, number, places, grid) for number in found.names]
 
 
-def _place(shape: tuple[int, ...], affine: Affine, grid: Geometry, path: Path) -> tuple[slice, slice, slice]:
-    """Where a frame of (I, J, K) ``shape``, one of them 1, lies in the grid."""
+def _read(path: Path, threshold: float) -> _Segmentation:
+    dataset = read_whole(path)
+    names = segment_names(dataset, path)
+    try:
+        _, rows, columns = shape_of(dataset, path)
+        groups = list(frame_groups(dataset, path))
+        planes = [plane_of(group, (rows, columns), path) for group in groups]
+        label_map = str(dataset.SOPClassUID) == LABEL_MAP
+        numbers = [0 if label_map else int(group.ReferencedSegmentNumber) for group in groups]
+        covers = _covers(dataset, label_map, threshold, path)
+    except DAMAGED as error:
+        reason = f"cannot be read as DICOM SEG ({type(error).__name__})"
+        raise RejectedFileError("unreadable-dicom", reason, path) from None
+    strange = set(numbers) - set(names) - {0}
+    if strange:
+        raise RejectedFileError("unreadable-dicom", f"a frame shows segment {min(strange)}, which is not named", path)
+    return _Segmentation(dataset, path, names, planes, numbers, covers)
+
+
+def _covers(
+    dataset: Dataset, label_map: bool, threshold: float, path: Path
+) -> Callable[[NDArray, int], NDArray[np.bool_]]:
+    kind = text(dataset, "SegmentationType") or ("LABELMAP" if label_map else "")
+    if label_map and kind == "LABELMAP":
+        return lambda pixels, number: pixels == number
+    if kind == "BINARY":
+        return lambda pixels, number: pixels > 0
+    if kind == "FRACTIONAL":
+        least = threshold * int(dataset.MaximumFractionalValue)
+        return lambda pixels, number: (pixels > 0) & (pixels >= least)
+    raise RejectedFileError("unsupported-segmentation", "segmentation is not BINARY, FRACTIONAL or LABELMAP", path)
+
+
+def _region(found: _Segmentation, number: int, places: Sequence[Place], grid: Geometry) -> Region:
+    frames = [frame for frame, shown in enumerate(found.numbers) if shown in (0, number)]
+
+    def pieces() -> Iterator[Piece]:
+        for frame, pixels in zip(frames, _pixels(found, frames), strict=True):
+            affine = found.planes[frame].affine
+            drawn, _ = from_lps(found.covers(pixels, number).T[:, :, None], affine)
+            yield places[frame], drawn
+
+    return Region(found.names[number], found.path, pieces)
+
+
+def _pixels(found: _Segmentation, frames: Sequence[int]) -> Iterator[NDArray]:
+    if not frames:
+        return
+    try:
+        yield from iter_pixels(found.dataset, indices=frames)
+    except DAMAGED as error:
+        reason = f"frames cannot be decoded ({type(error).__name__})"
+        raise RejectedFileError("undecodable-pixels", reason, found.path) from None
+
+
+def _place(plane: Plane, grid: Geometry, tolerance_mm: float, path: Path) -> Place:
+    """Where a frame lies in the grid.
+
+    Raises:
+        RejectedFileError: ``reference-geometry``.
+    """
+    rows, columns = plane.size
+    frame, affine = from_lps(np.empty((columns, rows, 1), np.bool_), plane.affine)
     start = np.rint((np.linalg.inv(grid.affine) @ affine)[:3, 3]).astype(int)
-    stop = start + shape
-    i, j, k = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-    frame = Geometry((shape[0], shape[1], shape[2]), affine)
+    stop = start + frame.shape
     expected = grid.affine.copy()
     expected[:3, 3] = grid.affine[:3, :3] @ start + grid.affine[:3, 3]
-    tolerance = min(POSITION_TOLERANCE_MM, POSITION_TOLERANCE * min(grid.spacing_mm))
+    size = (frame.shape[0], frame.shape[1], frame.shape[2])
     inside = (start >= 0).all() and (stop <= grid.shape).all()
-    if not inside or not frame.matches(Geometry(frame.shape, expected), tolerance):
+    if not inside or not Geometry(size, affine).matches(Geometry(size, expected), tolerance_mm):
         raise RejectedFileError(
             "reference-geometry",
             f"a frame at {np.round(affine[:3, 3], 2).tolist()} mm (RAS) does not lie on the image's grid "
             f"of {grid.shape} voxels of {np.round(grid.spacing_mm, 3).tolist()} mm",
             path,
         )
+    i, j, k = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     return i, j, k
 
 
-def _open(path: Path) -> Segmentation:
-    from highdicom.seg import segread
-
-    try:
-        segmentation = segread(path)
-        kind = str(segmentation.SegmentationType)
-    except DAMAGED as error:
-        raise RejectedFileError("unreadable-dicom", f"cannot be read as DICOM SEG: {error}", path) from error
-    if kind != "BINARY":
-        raise RejectedFileError(
-            "unsupported-segmentation", f"segmentation type is {kind}; only BINARY is read yet", path
-        )
-    return segmentation
-
-
-def _frames(segmentation: Segmentation, path: Path) -> Iterator[tuple[int, NDArray[np.uint8], Affine]]:
-    """Segment number, (columns, rows) pixels and LPS affine of each frame."""
-    try:
-        shared = segmentation.SharedFunctionalGroupsSequence[0]
-        for index, own in enumerate(segmentation.PerFrameFunctionalGroupsSequence):
-            number = int(_group(own, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
-            affine, _ = plane(_placement(own, shared), path)
-            yield number, segmentation.get_stored_frame(index + 1).T, affine
-    except RejectedFileError:
-        raise
-    except DAMAGED as error:
-        raise RejectedFileError("unreadable-dicom", f"frames cannot be read: {error}", path) from error
+def _resampled(found: _Segmentation, grid: Geometry, config: DatasetConfig) -> list[Region]:
+    """The segments drawn on the object's own grid and brought onto another one, together: linear, then argmax."""
+    own = _own_grid(found, config)
+    tolerance_mm = match_tolerance_mm(own, config.tolerances)
+    places = [_place(plane, own, tolerance_mm, found.path) for plane in found.planes]
+    regions = [_region(found, number, places, own) for number in found.names]
+    names = list(dict.fromkeys(found.names.values()))
+    values = resampled_classes(draw(regions, own, names, config.overlap).image, grid)[0]
+    whole = (slice(None), slice(None), slice(None))
+    return [
+        Region(name, found.path, lambda value=value: iter([(whole, values == value)]))  # type: ignore[misc]
+        for value, name in enumerate(names, start=1)
+    ]
 
 
-def _group(own: Dataset, shared: Dataset, name: str) -> Dataset:
-    return (own if name in own else shared)[name].value[0]
-
-
-def _placement(own: Dataset, shared: Dataset) -> Dataset:
-    placement = Dataset()
-    placement.ImagePositionPatient = _group(own, shared, "PlanePositionSequence").ImagePositionPatient
-    placement.ImageOrientationPatient = _group(own, shared, "PlaneOrientationSequence").ImageOrientationPatient
-    placement.PixelSpacing = _group(own, shared, "PixelMeasuresSequence").PixelSpacing
-    return placement
+def _own_grid(found: _Segmentation, config: DatasetConfig) -> Geometry:
+    """The regular grid that all frames lie on, planes without frames included."""
+    first = min(found.planes, key=lambda plane: plane.height_mm)
+    heights = np.unique(np.round([plane.height_mm for plane in found.planes], 3))
+    step_mm = float(np.diff(heights).min()) if len(heights) > 1 else first.thickness_mm or 1.0
+    affine: Affine = first.affine
+    affine[:3, 2] = first.normal * step_mm
+    count = round(float(heights[-1] - heights[0]) / step_mm) + 1
+    rows, columns = first.size
+    shape, moved = from_lps(np.empty((columns, rows, count), np.bool_), affine)
+    return Geometry((shape.shape[0], shape.shape[1], shape.shape[2]), moved)

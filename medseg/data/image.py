@@ -10,9 +10,12 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.config import ToleranceConfig
 from medseg.types import Affine, Geometry
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # the one place where DICOM's axes become ours
+MATCH_TOLERANCE = 0.1  # of a voxel
+MATCH_TOLERANCE_MM = 1.0
 SLICE_RATIO = 1.5  # an axis counts as the one that slices were taken along from this ratio to the next coarsest
 KEPT_DTYPES = (np.dtype(np.uint8), np.dtype(np.int16), np.dtype(np.uint16))
 
@@ -74,6 +77,11 @@ def with_kept_dtype(array: NDArray) -> NDArray:
     """uint8, int16 and uint16 as they are, every other number as float32, in native byte order."""
     native = array.dtype.newbyteorder("=")
     return array.astype(native if native in KEPT_DTYPES else np.float32, copy=False)
+
+
+def match_tolerance_mm(grid: Geometry, tolerances: ToleranceConfig) -> float:
+    """How far two grids may lie apart that are meant to be the same."""
+    return tolerances.reference_mm or min(MATCH_TOLERANCE_MM, MATCH_TOLERANCE * min(grid.spacing_mm))
 
 
 def slice_axis(shape: Sequence[int], spacing_mm: Sequence[float]) -> Literal[0, 1, 2]:

@@ -68,26 +68,44 @@ def canonical_labels(classes: Classes) -> Classes:
     return {BACKGROUND: 0} | {name: value for value, name in enumerate(ordered, start=1)}
 
 
-def found_classes(references: Iterable[Reference]) -> Classes:
+@dataclass(frozen=True)
+class Found:
+    """What values one reference holds.
+
+    Attributes:
+        values: distinct class values without background; none where ``grey``.
+        grey: a drawn mask with grey edges, which counts as one class, whatever its levels.
+    """
+
+    values: tuple[int, ...] = ()
+    grey: bool = False
+
+
+def values_of(reference: Reference) -> Found:
+    """The values that occur in a reference."""
+    present = _present(reference.image.array)
+    if _is_grey(reference, present):
+        return Found(grey=True)
+    return Found(tuple(int(value) for value in present if value))
+
+
+def found_classes(references: Iterable[Found]) -> Classes:
     """Name the values that occur: ``foreground`` for a single one, else ``class_<value>``.
 
-    A drawn mask with grey edges counts as one class, whatever its levels. No class where all is background.
+    No class where all is background.
 
     Raises:
         DataError: values that cannot be classes, see ``checked_classes``.
     """
     values: set[int] = set()
     grey = False
-    for reference in references:
-        present = _present(reference.image.array)
-        if _is_grey(reference, present):
-            grey = True
-        else:
-            values |= {int(value) for value in present if value}
+    for found in references:
+        values.update(found.values)
+        grey = grey or found.grey
     if len(values) <= 1 and (values or grey):
         return {"foreground": values.pop() if values else LARGEST_VALUE}
-    found = {f"class_{value}": value for value in sorted(values)}
-    return checked_classes(found, "values found in the references") if found else {}
+    named = {f"class_{value}": value for value in sorted(values)}
+    return checked_classes(named, "values found in the references") if named else {}
 
 
 def encode(reference: Reference, classes: Classes) -> tuple[NDArray[np.uint8], str]:

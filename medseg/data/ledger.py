@@ -1,76 +1,104 @@
-"""What became of every input file: accepted, or left out with a code and a reason."""
+"""What became of every input file: accepted, or left out with a code and a reason; kept on disk, not in memory."""
 
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from io import StringIO
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
-from medseg.data.layouts.listing import Rejection, Source, SourceCase
+from medseg.data.layouts.listing import Rejection, SourceCase
+from medseg.data.source import Source
 from medseg.errors import RejectedFileError
 
 COLUMNS = ("path", "code", "reason")
 
 
 class Ledger:
-    """Gives every file of a source exactly one fate; the first reason against a file stays."""
+    """Gives every file of a source exactly one fate; the first reason against a file stays.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._fates: dict[str, Rejection | None] = {}
-        for name in source.others:
-            self.reject(Rejection(name, "not-a-file", "is a broken link, a pipe or a device"))
+    Args:
+        path: SQLite file in the ingest's scratch folder.
+    """
 
-    def accept(self, *names: str) -> None:
-        for name in names:
-            self._fates.setdefault(name, None)
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("CREATE TABLE fate (name BLOB PRIMARY KEY, code TEXT, reason TEXT) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+
+    def accept(self, names: Iterable[str]) -> None:
+        rows = ((_stored(name),) for name in names)
+        self._database.executemany("INSERT OR IGNORE INTO fate VALUES (?, NULL, NULL)", rows)
 
     def accept_case(self, case: SourceCase) -> None:
-        self.accept(*(self._source.name(path) for path in (*case.images, *case.references)))
+        self.accept((*case.images, *case.references))
 
-    def reject(self, *rejections: Rejection) -> None:
-        for rejection in rejections:
-            if self._fates.get(rejection.path) is None:
-                self._fates[rejection.path] = rejection
+    def reject(self, rejections: Iterable[Rejection]) -> None:
+        self._database.executemany(
+            "INSERT INTO fate VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
+            " SET code = excluded.code, reason = excluded.reason WHERE code IS NULL",
+            ((_stored(row.path), row.code, row.reason) for row in rejections),
+        )
 
-    def reject_case(self, case: SourceCase, error: RejectedFileError) -> Rejection:
+    def reject_case(self, case: SourceCase, error: RejectedFileError, at_fault: str | None) -> None:
         """Leave a whole case out.
 
-        Returns:
-            The rejection of the file at fault, or of the image where the fault is not in one file.
+        Args:
+            at_fault: the one file at fault; None where the fault is in all images together.
         """
-        at_fault = [self._source.name(path) for path in ([error.path] if error.path else case.images)]
-        first = Rejection(at_fault[0], error.code, error.reason)
-        self.reject(first, *(Rejection(name, error.code, error.reason) for name in at_fault[1:]))
-        for path in (*case.images, *case.references):
-            if (name := self._source.name(path)) not in at_fault:
-                self.reject(Rejection(name, "case-rejected", f"{at_fault[0]} of case {case.case} is {error.code}"))
-        return first
+        faulty = [at_fault] if at_fault else list(case.images)
+        self.reject(Rejection(name, error.code, error.reason) for name in faulty)
+        why = f"{faulty[0]} of case {case.case} is {error.code}"
+        others = (name for name in (*case.images, *case.references) if name not in faulty)
+        self.reject(Rejection(name, "case-rejected", why) for name in others)
 
-    def close(self) -> None:
+    def close(self, source: Source) -> None:
         """Leave out what nobody asked for."""
-        for name in self._source.files:
-            if name not in self._fates:
-                reason = "belongs to no case and is no metadata of this layout"
-                self.reject(Rejection(name, "not-part-of-layout", reason))
+        unused = "belongs to no case and is no metadata of this layout"
+        self._database.executemany(
+            "INSERT OR IGNORE INTO fate VALUES (?, ?, ?)",
+            (
+                (_stored(entry.name), "not-part-of-layout", unused)
+                if entry.regular
+                else (_stored(entry.name), "not-a-file", "is a broken link, a pipe or a device")
+                for entry in source.entries()
+            ),
+        )
 
-    @property
-    def rejected(self) -> list[Rejection]:
-        """Sorted by path."""
-        return sorted((fate for fate in self._fates.values() if fate), key=lambda fate: fate.path)
+    def rejected(self, limit: int = -1) -> Iterator[Rejection]:
+        """Sorted by path; those that are at fault themselves come first where there is a limit."""
+        order = "name" if limit < 0 else "code IN ('case-rejected', 'not-part-of-layout'), name"
+        query = f"SELECT name, code, reason FROM fate WHERE code IS NOT NULL ORDER BY {order} LIMIT {limit}"
+        for name, code, reason in self._database.execute(query):
+            yield Rejection(_shown(name), code, reason)
 
     @property
     def seen(self) -> int:
-        return len(self._fates)
+        return int(self._database.execute("SELECT count(*) FROM fate").fetchone()[0])
 
     def by_code(self) -> dict[str, int]:
         """Number of rejected files by code, the most frequent first."""
-        return dict(Counter(rejection.code for rejection in self.rejected).most_common())
+        query = "SELECT code, count(*) FROM fate WHERE code IS NOT NULL GROUP BY code ORDER BY count(*) DESC, code"
+        return {str(code): int(count) for code, count in self._database.execute(query)}
 
-    def to_csv(self) -> bytes:
-        """``rejected.csv``."""
-        text = StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows((row.path, row.code, row.reason) for row in self.rejected)
-        return text.getvalue().encode("utf-8", "backslashreplace")  # file names need not be valid UTF-8
+    def write_csv(self, path: Path, redact: Callable[[str], str]) -> None:
+        """``rejected.csv``; ``redact`` takes identities out of names and reasons."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for row in self.rejected():
+                writer.writerow((_printable(redact(row.path)), row.code, _printable(redact(row.reason))))
+
+
+def _stored(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")  # file names need not be valid UTF-8
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _printable(text: str) -> str:
+    """Line ends and other control characters as escapes: names may hold them, tables may not."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
-import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
+from isal import igzip, isal_zlib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from medseg.errors import RejectedFileError
 from medseg.types import Affine
 
 GZIP_MAGIC = b"\x1f\x8b"
-COMPRESSION_LEVEL = 4  # a fraction of the time of Python's default 9 for nearly its size
+COMPRESSION_LEVEL = 2  # of ISA-L: five times as fast as zlib's level 4 for 1 to 7% more bytes
+HEADER_BYTES, VOXEL_OFFSET = 348, 352  # between them four zeros: no extensions
+_GZIP_FAULTS: Any = (OSError, EOFError, isal_zlib.error)  # its type stubs take the last for a value
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # its header repairs are refused or said by us
 
@@ -35,19 +37,24 @@ def read_nifti(path: Path, channels: bool = False) -> Image:
     Args:
         channels: a fourth axis holds channels; otherwise it is refused unless its length is 1.
 
+    Returns:
+        An image whose voxels may be a view of the file's bytes, which cannot be written to.
+
     Raises:
         RejectedFileError: ``empty-file``, ``damaged-gzip`` (also a wrong CRC, which nibabel does not check),
             ``unreadable-nifti``, ``truncated``, ``no-affine``, ``colour-voxels``, ``complex-voxels``,
             ``four-dimensional``, ``non-finite-voxels``.
     """
-    nifti = _parse(_content(path), path)
+    return nifti_image(_content(path), path, channels)
+
+
+def nifti_image(content: bytes, path: Path, channels: bool = False) -> Image:
+    """As ``read_nifti``, from the content of the file ``path``, which only names it in errors."""
+    data = _decompressed(content, path)
+    nifti = _parse(data, path)
     _check_voxel_type(nifti, path)
     _check_affine(nifti, path)
-    shape = _shape(nifti, channels, path)
-    try:
-        array = np.asanyarray(nifti.dataobj).reshape(shape)
-    except (OSError, ValueError, EOFError) as error:
-        raise RejectedFileError("truncated", f"voxels cannot be read: {error}", path) from error
+    array = _voxels(nifti, data, _shape(nifti, channels, path), path)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = int(array.size - np.isfinite(array).sum())
         raise RejectedFileError("non-finite-voxels", f"{count} of {array.size} voxels are NaN or infinite", path)
@@ -73,25 +80,54 @@ def read_nifti_reference(path: Path) -> Image:
 
 def write_nifti(path: Path, array: NDArray, affine: Affine) -> None:
     """Write (I, J, K) voxels with a fresh header: no text fields, equal bytes for equal voxels."""
+    path.write_bytes(nifti_bytes(array, affine))
+
+
+def nifti_bytes(array: NDArray, affine: Affine) -> bytes:
+    """The compressed file that ``write_nifti`` writes."""
+    return compressed(plain_nifti(array, affine))
+
+
+def plain_nifti(array: NDArray, affine: Affine) -> bytearray:
+    """The file before compression: its digest is the same on every machine and with every version of the compressor."""
     nifti = nibabel.Nifti1Image(array, affine)
     nifti.set_qform(affine, code="scanner")
     nifti.set_sform(affine, code="scanner")
-    nifti.header.set_xyzt_units("mm")
-    path.write_bytes(gzip.compress(nifti.to_bytes(), COMPRESSION_LEVEL, mtime=0))
+    header = nifti.header
+    header.set_xyzt_units("mm")
+    header.set_slope_inter(1, 0)
+    header.set_data_offset(VOXEL_OFFSET)
+    data = bytearray(VOXEL_OFFSET + array.nbytes)
+    data[:HEADER_BYTES] = header.binaryblock
+    np.ndarray(array.shape, header.get_data_dtype(), data, VOXEL_OFFSET, order="F")[...] = array
+    return data
+
+
+def compressed(data: bytes | bytearray) -> bytes:
+    """One gzip member without time and name."""
+    return isal_zlib.compress(data, COMPRESSION_LEVEL, isal_zlib.MAX_WBITS | 16)
+
+
+def header_bytes(data: bytes | bytearray) -> bytes:
+    """Everything in a compressed NIfTI-1 file of ours that is not voxels."""
+    return isal_zlib.decompressobj(isal_zlib.MAX_WBITS | 16).decompress(data, VOXEL_OFFSET)
 
 
 def _content(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise RejectedFileError("unreadable-file", f"cannot be read: {error.strerror}", path) from error
-    if not raw:
+
+
+def _decompressed(content: bytes, path: Path) -> bytes:
+    if not content:
         raise RejectedFileError("empty-file", "has 0 bytes", path)
-    if not raw.startswith(GZIP_MAGIC):
-        return raw
+    if not content.startswith(GZIP_MAGIC):
+        return content
     try:
-        return gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
+        return igzip.decompress(content)
+    except _GZIP_FAULTS as error:
         raise RejectedFileError("damaged-gzip", f"gzip stream is damaged: {error}", path) from error
 
 
@@ -105,7 +141,8 @@ def _parse(data: bytes, path: Path) -> nibabel.Nifti1Image:
     except (ImageFileError, HeaderDataError, OSError, ValueError, KeyError) as error:
         raise RejectedFileError("unreadable-nifti", f"NIfTI header is damaged: {error}", path) from error
     voxels = int(np.prod(nifti.shape, dtype=object))  # Python's integers: a damaged header may promise anything
-    needed = int(nifti.header.get_data_offset()) + voxels * nifti.get_data_dtype().itemsize
+    stored: Any = nifti.dataobj
+    needed = int(stored.offset) + voxels * nifti.get_data_dtype().itemsize
     if len(data) < needed:
         raise RejectedFileError("truncated", f"the header promises {needed} bytes, the file holds {len(data)}", path)
     unrepaired = kind.header_class(data[: kind.header_class.sizeof_hdr], check=False)  # nibabel turns 0 mm into 1 mm
@@ -128,6 +165,16 @@ def _check_affine(nifti: nibabel.Nifti1Image, path: Path) -> None:
     finite = np.isfinite(nifti.affine).all()
     if not finite or np.isnan(nibabel.orientations.io_orientation(nifti.affine)).any():
         raise RejectedFileError("no-affine", f"affine {nifti.affine[:3, :3].tolist()} cannot be inverted", path)
+
+
+def _voxels(nifti: nibabel.Nifti1Image, data: bytes, shape: tuple[int, int, int, int], path: Path) -> NDArray:
+    stored: Any = nifti.dataobj
+    if (stored.slope, stored.inter) == (1, 0):
+        return np.ndarray(shape, stored.dtype, data, stored.offset, order="F")
+    try:
+        return np.asanyarray(stored).reshape(shape)
+    except (OSError, ValueError, EOFError) as error:
+        raise RejectedFileError("truncated", f"voxels cannot be read: {error}", path) from error
 
 
 def _shape(nifti: nibabel.Nifti1Image, channels: bool, path: Path) -> tuple[int, int, int, int]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from medseg.artifacts import Modality, Normalization
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
+SMALLEST_SCALE = 1e-8  # a constant channel is divided by this
 
 
 def method_for(modality: Modality) -> str:
@@ -28,14 +29,31 @@ def normalize(image: NDArray, parameters: Sequence[Normalization]) -> NDArray[np
     """
     if len(image) != len(parameters):
         raise ValueError(f"image has {len(image)} channels, the plan {len(parameters)}")
-    channels = zip(image, parameters, strict=True)
-    return np.stack([_normalize_channel(channel.astype(np.float32), step) for channel, step in channels])
+    result = np.array(image, np.float32, order="C")
+    for channel, step in zip(result, parameters, strict=True):
+        _normalize_channel(channel, step)
+    return result
 
 
-def _normalize_channel(channel: NDArray[np.float32], step: Normalization) -> NDArray[np.float32]:
-    if step.method == "ct":
-        return (np.clip(channel, step.low, step.high) - step.mean) / max(step.std, 1e-8)
+def _normalize_channel(channel: NDArray[np.float32], step: Normalization) -> None:
+    """In place: volumes are large."""
     if step.method == "zscore":
-        return (channel - channel.mean()) / max(float(channel.std()), 1e-8)
+        mean, std = channel.mean(dtype=np.float64), channel.std(dtype=np.float64)
+        _scale(channel, float(mean), float(std))
+        return
+    low, high = (step.low, step.high) if step.method == "ct" else _percentiles(channel)
+    np.clip(channel, low, high, out=channel)
+    if step.method == "ct":
+        _scale(channel, step.mean, step.std)
+    else:
+        _scale(channel, low, high - low)
+
+
+def _scale(channel: NDArray[np.float32], offset: float, scale: float) -> None:
+    channel -= np.float32(offset)
+    channel /= np.float32(max(scale, SMALLEST_SCALE))
+
+
+def _percentiles(channel: NDArray[np.float32]) -> tuple[float, float]:
     low, high = np.percentile(channel, (LOW_PERCENTILE, HIGH_PERCENTILE))
-    return (np.clip(channel, low, high) - np.float32(low)) / np.float32(max(high - low, 1e-8))
+    return float(low), float(high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -84,9 +85,24 @@ class Source:
                 break
         return tuple(shown)
 
+    def entry(self, name: str) -> Entry:
+        """One file of ``entries``."""
+        return _entry(f"{self.root}/{name}", name)
+
+    def fingerprint(self, start: str) -> str:
+        """Digest of the names, sizes and tags of everything below, and of ``start``; no file is read."""
+        total = hashlib.sha256(start.encode())
+        for entry in self.entries():
+            total.update(f"{entry.name}\0{entry.size}\0{entry.tag}\0".encode("utf-8", "surrogateescape"))
+        return total.hexdigest()[:16]
+
+    def path_of(self, name: str) -> Path:
+        """Where the file lies on this machine once it is here."""
+        return self.root / name
+
     def path(self, name: str) -> Path:
         """The file on this machine, to be read whole."""
-        return self.root / name
+        return self.path_of(name)
 
     def open(self, name: str) -> BinaryIO:
         """The file, to read only a part of it, such as a header."""

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 
 from medseg.artifacts import Plan
-from medseg.data.resample import argmax_of
+from medseg.data.resample import argmax_of, resample_linear
 from medseg.inference.sliding_window import window_scores
 from medseg.types import Shape3
 
@@ -48,18 +47,17 @@ class Predictor:
         return torch.cat(parts).movedim(0, axis)
 
     def predict(self, image: NDArray[np.float32], native_shape: Shape3) -> NDArray[np.uint8]:
-        """Class map (I, J, K) on the native grid: scores are resampled linearly, then the largest wins."""
+        """Class map (I, J, K) on the native grid: scores are resampled linearly, then the largest wins.
+
+        Args:
+            native_shape: voxels that ``image`` was resampled from: of the native image, or of the box cut out of it.
+        """
         scores = self.scores(image)
         if scores.shape[1:] == native_shape:
             return scores.argmax(0).to(torch.uint8).numpy()
         # one class at a time: all classes of a large scan at full size do not fit into memory
-        return argmax_of(_to_shape(one, native_shape) for one in scores)
+        return argmax_of(resample_linear(one.numpy(), native_shape) for one in scores)
 
     def _window(self, image: torch.Tensor, window: tuple[int, ...]) -> torch.Tensor:
         scores = window_scores(self._network, image.to(self._device), window, self._overlap, self._mirror_axes)
         return scores.cpu()
-
-
-def _to_shape(scores: torch.Tensor, shape: Shape3) -> NDArray[np.float32]:
-    resized = functional.interpolate(scores[None, None], size=shape, mode="trilinear", align_corners=False)
-    return resized[0, 0].numpy()

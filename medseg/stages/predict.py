@@ -122,12 +122,13 @@ def _predict_cases(predictor: Predictor, test: _TestPart, scratch: Path) -> _Out
 
 
 def _timed(predictor: Predictor, arrays: Path, case: Case, warm_up: bool) -> tuple[NDArray[Any], float]:
-    image = CaseArrays(arrays, case.case).image[:]
+    stored = CaseArrays(arrays, case.case)
+    image, native = stored.image[:], stored.native
     with naming_memory_failures():
         if warm_up:
-            predictor.predict(image, case.shape)
+            predictor.predict(image, native.box_shape)
         start = time.perf_counter()
-        prediction = predictor.predict(image, case.shape)
+        prediction = native.put_back(predictor.predict(image, native.box_shape))
         return prediction, time.perf_counter() - start
 
 

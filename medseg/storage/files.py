@@ -46,6 +46,20 @@ def copy_whole(source: Path, path: Path) -> None:
         write_whole(path, lambda file: shutil.copyfileobj(reader, file))
 
 
+def link_whole(source: Path, path: Path) -> None:
+    """As ``copy_whole``, but as a second name of the same bytes where the file system can: files are never altered."""
+    with naming(str(source)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
+        try:
+            temporary.hardlink_to(source)
+        except OSError:
+            copy_whole(source, path)
+        else:
+            temporary.replace(path)
+            temporary.unlink(missing_ok=True)  # a rename onto the same file leaves both names
+
+
 @contextmanager
 def naming(where: str) -> Iterator[None]:
     """Turn the operating system's errors into the project's, each naming ``where``."""

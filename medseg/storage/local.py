@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from medseg.storage.files import TEMPORARY, copy_whole, naming, write_whole
+from medseg.storage.files import TEMPORARY, copy_whole, link_whole, naming, write_whole
 from medseg.storage.store import Store, StoredObject, check_key
 
 HIDDEN = (TEMPORARY, ".rclone_temp_")  # unfinished files: ours, and those of an embedded server over this folder
@@ -41,6 +41,9 @@ class LocalStore(Store):
         with naming(str(path)), path.open("rb") as file:
             file.seek(offset)
             return file.read(length)
+
+    def copy(self, key: str, to: str) -> None:
+        link_whole(self._path(key), self._path(to))
 
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()

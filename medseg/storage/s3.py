@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
+from minio.commonconfig import CopySource
 from minio.datatypes import Object
 from minio.error import S3Error
 from urllib3.exceptions import ProtocolError
@@ -79,6 +80,10 @@ class S3Store(Store):
             if error.__cause__ and error_code(error.__cause__) == "InvalidRange":
                 return b""
             raise
+
+    def copy(self, key: str, to: str) -> None:
+        source = CopySource(self._bucket, self._name(key))
+        self._call(key, lambda: self._client.copy_object(self._bucket, self._name(to), source))
 
     def exists(self, key: str) -> bool:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,6 +59,10 @@ class Store(ABC):
         """``length`` bytes from ``offset``; fewer where the object ends, none behind its end."""
 
     @abstractmethod
+    def copy(self, key: str, to: str) -> None:
+        """Make ``to`` an object equal to ``key`` without moving the bytes through this machine."""
+
+    @abstractmethod
     def exists(self, key: str) -> bool:
         """Whether there is an object of that key; a missing bucket is an error."""
 
@@ -89,7 +94,7 @@ class Store(ABC):
             raise StorageError(f"{folder / marker}: the marker of an upload must be one of its files")
         if marker and self.exists(_under(prefix, marker)):
             self.delete(_under(prefix, marker))
-        _in_parallel(lambda item: self.put_file(item[1], _under(prefix, item[0])), keys.items())
+        in_parallel(lambda item: self.put_file(item[1], _under(prefix, item[0])), keys.items())
         if marker and marker_path:
             self.put_file(marker_path, _under(prefix, marker))
 
@@ -105,7 +110,7 @@ class Store(ABC):
             if not path.is_file() or path.stat().st_size != item.size:
                 self.get_file(item.key, path)
 
-        _in_parallel(fetch, self.list(start))
+        in_parallel(fetch, self.list(start))
 
 
 def open_store(uri: str) -> Store:
@@ -154,12 +159,17 @@ def check_key(key: str, uri: str) -> str:
     return key
 
 
-def _in_parallel(work: Callable[[T], None], items: Iterable[T]) -> None:
+def in_parallel(work: Callable[[T], None], items: Iterable[T]) -> None:
+    """Do ``work`` for every item, some at a time; the first fault ends it and is raised."""
+    waiting = iter(items)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        futures = [pool.submit(work, item) for item in items]
+        running = {pool.submit(work, item) for item in islice(waiting, 2 * PARALLEL)}
         try:
-            for future in futures:
-                future.result()
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                running |= {pool.submit(work, item) for item in islice(waiting, len(done))}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

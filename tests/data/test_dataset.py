@@ -11,9 +11,8 @@ import torch
 
 from medseg.artifacts import Plan
 from medseg.config import AugmentationConfig, TrainConfig
-from medseg.data.arrays import CaseArrays, write_arrays
 from medseg.data.dataset import PatchDataset
-from medseg.errors import DataError
+from tests.data.prepared import write_arrays
 
 STILL = AugmentationConfig(flip=0, affine=0, brightness=0, contrast=0, gamma=0, noise=0)
 
@@ -21,7 +20,7 @@ STILL = AugmentationConfig(flip=0, affine=0, brightness=0, contrast=0, gamma=0, 
 def plan(patch_3d: tuple[int, int, int] = (4, 4, 4), patch_2d: tuple[int, int] = (4, 4), slice_axis: Any = 2) -> Plan:
     return Plan(
         dataset_uri="", dataset_version="v", labels={"background": 0, "dot": 1}, channels=1, dimensions=3,
-        modality="mr", spacing_mm=(1, 1, 1), size=None, normalization=[], slice_axis=slice_axis,
+        modality="mr", slice_axis=slice_axis,
         patch_2d=patch_2d, patch_3d=patch_3d, fingerprint={},
     )  # fmt: skip
 
@@ -39,12 +38,6 @@ def folder(tmp_path: Path) -> Path:
 def patches(folder: Path, made: Plan, dimensions: int = 3, **settings: Any) -> PatchDataset:
     config = TrainConfig(**{"augmentation": STILL, "foreground_fraction": 1.0, **settings})
     return PatchDataset(folder, ["a"], made, dimensions, config, seed=0)
-
-
-def test_arrays_come_back_as_they_were_written(folder: Path) -> None:
-    arrays = CaseArrays(folder, "a")
-    assert arrays.image[0, 0, 0].tolist() == list(range(8))
-    assert np.unravel_index(arrays.foreground[1], (10, 12, 8)) == (1, 9, 5)
 
 
 def test_a_foreground_patch_holds_the_foreground(folder: Path) -> None:
@@ -84,9 +77,3 @@ def test_augmentation_never_invents_a_class(folder: Path) -> None:
     for item in (patches(folder, plan(), augmentation=strong)[n] for n in range(20)):
         assert set(item["reference"].unique().tolist()) <= {0, 1}
         assert item["image"].isfinite().all()
-
-
-def test_a_damaged_array_is_named(folder: Path) -> None:
-    (folder / "arrays" / "a.b2nd").write_bytes(b"no array")
-    with pytest.raises(DataError, match=r"a\.b2nd: not a readable Blosc2 array"):
-        CaseArrays(folder, "a")

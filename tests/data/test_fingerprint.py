@@ -1,84 +1,84 @@
-"""The plan follows from the training cases, and the recipe goes first."""
+"""What training cases look like is known without keeping them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from medseg.artifacts import Dataset, Normalization, Plan
-from medseg.config import PreprocessConfig
-from medseg.data.fingerprint import Fingerprint, make_plan
-from medseg.data.normalize import normalize
-from medseg.errors import RecipeError
+from medseg.data.fingerprint import (
+    SAMPLES,
+    SAMPLES_PER_CASE,
+    CasePrint,
+    Fingerprint,
+    pack,
+    print_case,
+    samples_per_case,
+    unpack,
+)
 
-
-def dataset(dimensions: Any = 3, modality: Any = "ct") -> Dataset:
-    return Dataset(
-        channel_names={"0": "CT"}, labels={"background": 0, "liver": 1}, numTraining=1, name="toy", version="v",
-        modality=modality, dimensions=dimensions, layout="pairs",
-    )  # fmt: skip
-
-
-def fingerprint(*shapes: tuple[int, int, int], spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Fingerprint:
-    prints = Fingerprint()
-    for shape in shapes:
-        image = np.full((1, *shape), -1000.0)
-        reference = np.zeros(shape, np.uint8)
-        reference[0], image[:, 0] = 1, np.linspace(0, 100, image[0, 0].size).reshape(image[0, 0].shape)
-        prints.add(image, reference, spacing_mm)
-    return prints
+MM = (1.0, 1.0, 1.0)
 
 
-def plan_of(prints: Fingerprint, data: Dataset, **settings: Any) -> Plan:
-    return make_plan(prints, data, "s3://b/datasets/toy/v", PreprocessConfig(**settings), channels=1)
+def ramp_case(samples: int = 10_000) -> CasePrint:
+    """1600 foreground voxels from 0 to 100 in the first plane of 4, air of -1000 elsewhere."""
+    image, reference = np.full((1, 4, 40, 40), -1000.0), np.zeros((4, 40, 40), np.uint8)
+    reference[0], image[0, 0] = 1, np.linspace(0, 100, 1600).reshape(40, 40)
+    return print_case(image, reference, MM, samples)
 
 
-def test_ct_is_clipped_and_scaled_by_the_foreground_alone() -> None:
-    (step,) = plan_of(fingerprint((4, 40, 40)), dataset()).normalization
+def random_case(seed: int) -> CasePrint:
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(2, 9, 3))
+    return print_case(rng.normal(size=(2, *shape)), rng.integers(0, 2, shape).astype(np.uint8), (1.0, 2.0, seed), 50)
+
+
+def test_ct_statistics_are_those_of_the_foreground_alone() -> None:
+    (step,) = Fingerprint([ramp_case()]).normalization("ct")
     assert (step.method, round(step.low, 1), round(step.high, 1), round(step.mean)) == ("ct", 0.5, 99.5, 50)
 
 
-def test_volumes_get_the_median_voxel_and_patches_that_hold_the_median_case() -> None:
-    plan = plan_of(fingerprint((30, 41, 20), (34, 41, 20), (90, 41, 20), spacing_mm=(1.0, 1.0, 2.5)), dataset())
-    assert (plan.spacing_mm, plan.patch_3d, plan.patch_2d) == ((1.0, 1.0, 2.5), (40, 48, 24), (40, 48))
+def test_samples_are_spread_over_the_whole_foreground() -> None:
+    samples = ramp_case(samples=100).intensities[0]
+    assert len(samples) == 100
+    assert (samples.min(), round(samples.max())) == (0, 99)
 
 
-def test_slices_are_cut_across_the_coarsest_axis() -> None:
-    assert plan_of(fingerprint((9, 8, 8), spacing_mm=(5.0, 1.0, 1.0)), dataset()).slice_axis == 0
-    assert plan_of(fingerprint((9, 8, 8)), dataset()).slice_axis == 2
+@given(st.integers(1, 10**7))
+def test_all_samples_together_are_bounded(cases: int) -> None:
+    each = samples_per_case(cases)
+    assert 1 <= each <= SAMPLES_PER_CASE
+    assert each * cases <= max(SAMPLES, cases)
 
 
-def test_pictures_without_a_scale_get_one_size() -> None:
-    plan = plan_of(fingerprint((1024, 512, 1), (2048, 1024, 1), (3000, 2000, 1)), dataset(2, "xray"))
-    assert (plan.size, plan.spacing_mm, plan.patch_3d) == ((512, 256), None, None)
+def test_without_foreground_percentiles_of_each_case_take_the_place_of_ct_statistics() -> None:
+    empty = print_case(np.ones((2, 3, 3, 3)), np.zeros((3, 3, 3), np.uint8), MM, 10)
+    assert [step.method for step in Fingerprint([empty]).normalization("ct")] == ["percentile", "percentile"]
 
 
-def test_the_recipe_goes_first() -> None:
-    settings = {"spacing_mm": (2.0, 2.0, 2.0), "patch_3d": (16, 16, 16), "normalization": "zscore"}
-    plan = plan_of(fingerprint((40, 40, 40)), dataset(), **settings)
-    assert (plan.spacing_mm, plan.patch_3d, plan.normalization[0].method) == ((2, 2, 2), (16, 16, 16), "zscore")
+def test_padding_of_zeros_is_measured() -> None:
+    image = np.zeros((2, 10, 10, 10))
+    image[0, 2:4, :, 5:], image[1, 3:6, 1:, 5:] = 1, -1
+    case = print_case(image, np.zeros((10, 10, 10), np.uint8), MM, 10)
+    assert (case.shape, case.box_shape) == ((10, 10, 10), (4, 10, 5))
+    assert Fingerprint([case]).box_share == 0.2
 
 
-@pytest.mark.parametrize(
-    ("dimensions", "settings", "says"),
-    [
-        (3, {"size": (8, 8)}, "preprocess.size = .* is for 2D pictures, but data set toy is 3D"),
-        (2, {"patch_3d": (8, 8, 8)}, "preprocess.patch_3d = .* data set toy is 2D"),
-    ],
-)
-def test_a_setting_for_other_dimensions_is_refused(dimensions: int, settings: dict[str, Any], says: str) -> None:
-    with pytest.raises(RecipeError, match=says):
-        plan_of(fingerprint((8, 8, 1)), dataset(dimensions), **settings)
+@given(st.permutations(range(4)))
+def test_the_order_of_cases_changes_nothing(order: list[int]) -> None:
+    one = Fingerprint([random_case(seed) for seed in range(4)])
+    other = Fingerprint([random_case(seed) for seed in order])
+    assert one.normalization("ct") == other.normalization("ct")
+    assert one.box_share == other.box_share
 
 
-@pytest.mark.parametrize("method", ["ct", "zscore", "percentile"])
-def test_a_constant_image_becomes_finite(method: Any) -> None:
-    scaled = normalize(np.full((1, 2, 2, 2), 7), [Normalization(method=method, low=7, high=7, mean=7, std=0)])
-    np.testing.assert_array_equal(scaled, 0)
+def test_prints_come_back_from_their_file() -> None:
+    for case, stored in zip(
+        prints := [random_case(1), ramp_case_of_two_channels(), random_case(2)], unpack(pack(prints)), strict=True
+    ):
+        assert (stored.shape, stored.spacing_mm, stored.box_shape) == (case.shape, case.spacing_mm, case.box_shape)
+        np.testing.assert_array_equal(stored.intensities, case.intensities)
 
 
-def test_percentile_scaling_ends_at_0_and_1() -> None:
-    scaled = normalize(np.arange(1000.0).reshape(1, 10, 10, 10), [Normalization(method="percentile")])
-    assert (scaled.min(), scaled.max()) == pytest.approx((0, 1), abs=1e-6)
+def ramp_case_of_two_channels() -> CasePrint:
+    return print_case(np.ones((2, 3, 3, 3)), np.zeros((3, 3, 3), np.uint8), MM, 10)

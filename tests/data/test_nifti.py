@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from medseg.data.image import to_ras
-from medseg.data.nifti import read_nifti, read_nifti_reference, write_nifti
+from medseg.data.nifti import (
+    header_bytes,
+    nifti_bytes,
+    nifti_image,
+    plain_nifti,
+    read_nifti,
+    read_nifti_reference,
+    write_nifti,
+)
 from medseg.errors import RejectedFileError
 from tests.data.scenes import AFFINE, reference, volume, write_volume
 
@@ -129,6 +138,50 @@ def test_written_twice_gives_equal_bytes_without_text(tmp_path: Path) -> None:
     header = nibabel.load(first).header
     assert not any(bytes(header[name]).strip(b"\0") for name in ("descrip", "aux_file", "db_name", "intent_name"))
     assert np.array_equal(read_nifti(first).array[0], volume())
+
+
+OBLIQUE = np.array([[1.4, -0.3, 0.1, 7], [0.3, 1.4, -0.6, -5], [0.0, 0.4, 2.9, 3], [0, 0, 0, 1.0]])
+
+
+@given(
+    hnp.arrays(st.sampled_from([np.uint8, np.int16, np.uint16, np.float32]), hnp.array_shapes(min_dims=3, max_dims=3))
+)
+@settings(max_examples=30)
+def test_bytes_are_those_of_nibabel_and_any_gzip_reads_them(array: np.ndarray) -> None:
+    nifti = nibabel.Nifti1Image(array, OBLIQUE)
+    nifti.set_qform(OBLIQUE, code="scanner")
+    nifti.set_sform(OBLIQUE, code="scanner")
+    nifti.header.set_xyzt_units("mm")
+    plain = nifti.to_bytes()
+    assert plain_nifti(array, OBLIQUE) == plain
+    written = nifti_bytes(array[::-1][::-1], OBLIQUE)
+    assert gzip.decompress(written) == plain
+    assert header_bytes(written) == plain[:352]
+    assert written[4:8] == bytes(4), "no time of writing"
+
+
+def test_a_volume_towards_any_side_is_written_as_it_is_indexed() -> None:
+    turned = volume().transpose(2, 0, 1)[:, ::-1]
+    assert nifti_bytes(turned, AFFINE) == nifti_bytes(np.ascontiguousarray(turned), AFFINE)
+
+
+def test_slope_and_intercept_are_applied() -> None:
+    plain = plain_nifti(volume(), AFFINE)
+    plain[112:120] = np.array([2, -3], "<f4").tobytes()
+    image = nifti_image(bytes(plain), Path("scaled.nii"))
+    np.testing.assert_array_equal(image.array[0], volume() * 2.0 - 3)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_no_damage_to_a_compressed_file_goes_unseen(data: st.DataObject) -> None:
+    whole = nifti_bytes(volume(), AFFINE)
+    position = data.draw(st.integers(2, len(whole) - 1), "byte")
+    damaged = bytearray(whole)
+    damaged[position] ^= 1 << data.draw(st.integers(0, 7), "bit")
+    cut = bytes(damaged[: data.draw(st.integers(2, len(whole)), "length")])
+    with contextlib.suppress(RejectedFileError):
+        np.testing.assert_array_equal(nifti_image(cut, Path("a.nii.gz")).array[0], volume())
 
 
 @pytest.mark.parametrize(

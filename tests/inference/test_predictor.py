@@ -27,7 +27,7 @@ class Threshold(nn.Module):
 def predictor(dimensions: int, slice_axis: Any = 2, mirror_axes: tuple[int, ...] = ()) -> Predictor:
     plan = Plan(
         dataset_uri="", dataset_version="v", labels={"background": 0, "bright": 1}, channels=1, dimensions=3,
-        modality="mr", spacing_mm=(1, 1, 1), size=None, normalization=[], slice_axis=slice_axis,
+        modality="mr", slice_axis=slice_axis,
         patch_2d=(8, 8), patch_3d=(8, 8, 8), fingerprint={},
     )  # fmt: skip
     return Predictor(Threshold(), plan, dimensions, overlap=0.5, mirror_axes=mirror_axes)

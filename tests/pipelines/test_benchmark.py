@@ -44,6 +44,17 @@ def test_one_sub_pipeline_per_model_between_preprocess_and_gate(tmp_path: Path) 
     assert after(tasks, "gate") == {"unet", "segresnet"}
 
 
+def test_reading_scans_fans_out_over_shards_and_comes_together_again(tmp_path: Path) -> None:
+    tasks = dag(compiled(tmp_path, ["models=[unet]", "shards=3"]), "comp-exit-handler-1")
+    for verb in ("ingest", "preprocess"):
+        shards = {name for name in tasks if name.startswith(f"{verb}-shard")}
+        parts = {tasks[name]["inputs"]["parameters"]["part"]["runtimeValue"]["constant"] for name in shards}
+        assert parts == {"1/3", "2/3", "3/3"}
+        assert shards <= after(tasks, verb)
+        assert tasks[verb]["inputs"]["parameters"]["merge"]["runtimeValue"]["constant"] is True
+    assert all(after(tasks, name) == {"ingest"} for name in tasks if name.startswith("preprocess-shard"))
+
+
 def test_seeds_and_folds_loop_inside_the_model(tmp_path: Path) -> None:
     spec = compiled(tmp_path, ["models=[unet]", "train.seeds=[3, 5]", "split.folds=2"])
     (loop,) = dag(spec, "comp-unet").values()

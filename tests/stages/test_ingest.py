@@ -198,21 +198,21 @@ def test_pictures_keep_three_channels_for_rgb_alone(tmp_path: Path, run: Run) ->
 
 def test_images_with_other_channels_than_the_rest_are_refused(tmp_path: Path, run: Run) -> None:
     source = tmp_path / "source"
-    for name, channels in (("a", 2), ("b", 1)):
+    for name, channels in (("a", 2), ("b", 1), ("c", 2)):
         for channel in range(channels):
             write_volume(source / f"imagesTr/{name}_{channel:04d}.nii.gz", volume(channel))
         write_volume(source / f"labelsTr/{name}.nii.gz", reference(1))
     result = run(source)
-    assert result.names == ["a"]
-    assert result.rejected["imagesTr/b_0000.nii.gz"] == "channel-count"
+    assert result.names == ["a", "c"]
+    assert result.rejected == {"imagesTr/b_0000.nii.gz": "channel-count", "labelsTr/b.nii.gz": "case-rejected"}
 
 
 def test_the_sample_cohort_leaves_no_identity_in_the_store(tmp_path: Path, run: Run, store: str) -> None:
     write_sample(tmp_path / "source", patients=2)
     result = run(tmp_path / "source")
     assert result.dataset.labels == {"background": 0, "liver": 1, "spleen": 2, "kidney": 3}
-    assert (result.dataset.modality, result.dataset.layout) == ("ct", "dicom-seg")
-    assert result.names == ["patient-001-1", "patient-002-1"]
+    assert (result.dataset.modality, result.dataset.layout) == ("ct", "dicom")
+    assert len({case.patient for case in result.cases}) == 2
     for path in Path(store).rglob("*.*"):
         content = nibabel.load(path).to_bytes() if path.suffix == ".gz" else path.read_bytes()
         assert b"Sample^" not in content

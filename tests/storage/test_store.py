@@ -53,6 +53,17 @@ class StoreContract:
         assert (tmp_path / "back").read_bytes() == data
         assert store.read_range("large", 10 * 2**20, 1000) == data[10 * 2**20 :][:1000]
 
+    def test_a_copy_stays_when_the_first_goes_or_changes(self, store: Store) -> None:
+        store.put_bytes("a/one", b"first")
+        store.copy("a/one", "b/two")
+        store.copy("a/one", "b/two")
+        store.put_bytes("a/one", b"changed")
+        store.delete("a/one")
+        assert store.get_bytes("b/two") == b"first"
+        assert [item.key for item in store.list()] == ["b/two"]
+        with pytest.raises(NotFoundError):
+            store.copy("a/one", "c")
+
     def test_a_range_ends_where_the_object_ends(self, store: Store) -> None:
         store.put_bytes("digits", b"0123456789")
         assert store.read_range("digits", 3, 4) == b"3456"

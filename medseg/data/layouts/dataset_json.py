@@ -7,7 +7,9 @@ from typing import Any
 
 from medseg.artifacts import Modality
 from medseg.data.labels import Classes, checked_classes
-from medseg.data.layouts.listing import Source
+from medseg.data.layouts.listing import Listing
+from medseg.data.layouts.table import has_file
+from medseg.data.source import Source
 from medseg.errors import DataError
 
 FILE = "dataset.json"
@@ -27,7 +29,7 @@ def read_dataset_json(source: Source) -> dict[str, Any] | None:
     Raises:
         DataError: it is not a JSON object.
     """
-    if FILE not in source.files:
+    if not has_file(source, FILE):
         return None
     path = source.path(FILE)
     try:
@@ -83,3 +85,27 @@ def modality_of(channel_names: tuple[str, ...] | None) -> Modality | None:
     """The modality that all channels share; None where they do not say."""
     found = {_MODALITIES.get(name.strip().lower()) for name in channel_names or ()}
     return found.pop() if len(found) == 1 else None
+
+
+def describe(source: Source) -> Listing:
+    """An empty listing with what ``dataset.json`` says.
+
+    Raises:
+        DataError: as ``read_dataset_json`` and ``classes_of``.
+    """
+    content = read_dataset_json(source)
+    if content is None:
+        return Listing(warnings=[f"{FILE} is missing: classes are the values found in the references"])
+    names = channels_of(content)
+    listing = Listing(metadata=[FILE], channel_names=names, modality=modality_of(names))
+    listing.classes = classes_of(content, str(source.path(FILE)))
+    listing.warnings.extend(_promised_but_absent(source, content))
+    return listing
+
+
+def _promised_but_absent(source: Source, content: dict[str, Any]) -> list[str]:
+    entries = content.get("training")
+    listed = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    promised = {str(entry.get("image", "")).removeprefix("./") for entry in listed}
+    absent = promised - {name for name in source.names() if name in promised}
+    return [f"{FILE}: {len(absent)} of its {len(promised)} training images are absent"] if absent else []

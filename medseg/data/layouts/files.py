@@ -1,148 +1,89 @@
-"""Image files with reference files beside them: pairing by name, and reading NIfTI and pictures alike."""
+"""Image files of every format: read as images or references, with the text fields of their headers."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from medseg.artifacts import Modality
-from medseg.data.image import Image, with_kept_dtype
-from medseg.data.labels import Classes, Reference, found_classes
-from medseg.data.layouts.listing import Listing, Rejection, Source, SourceCase
-from medseg.data.layouts.names import PICTURE_ENDINGS, case_name, channel, stem
+from medseg.config import ToleranceConfig
+from medseg.data.image import Image, match_tolerance_mm, with_kept_dtype
+from medseg.data.itk import itk_text, read_itk, read_itk_reference
+from medseg.data.labels import Reference
+from medseg.data.layouts.listing import Loaded
+from medseg.data.layouts.names import DETACHED_VOXELS, ITK_ENDINGS, PICTURE_ENDINGS
 from medseg.data.nifti import read_nifti, read_nifti_reference
+from medseg.data.nifti_text import nifti_text
 from medseg.data.raster import read_mask, read_picture
 from medseg.errors import RejectedFileError
-from medseg.types import Geometry
 
-MATCH_TOLERANCE = 0.1  # of a voxel, between the channels of an image and between image and reference
-MATCH_TOLERANCE_MM = 1.0
+_TOOLS = ("Software", "Make", "Model")  # name programs and devices, never people
 
 
-def pair_folders(
-    source: Source, images: str, references: str, listing: Listing, split: str = "", suffix: bool | None = None
-) -> None:
-    """Add the cases of one image folder and one reference folder to the listing.
+def read_images(paths: Sequence[Path], modality: Modality, fourth_axis: bool, tolerances: ToleranceConfig) -> Loaded:
+    """Read one file per channel, or one file with all channels.
 
     Args:
-        split: given to every case.
-        suffix: image names end in a channel such as ``_0000``; None decides by which reference exists.
-    """
-    drawn = _references(source, references, listing)
-    groups: dict[str, dict[int, str]] = defaultdict(dict)
-    for name in source.inside(images):
-        found = stem(name)
-        if found is None:
-            continue
-        owner, number = _owner(found, drawn, suffix)
-        path = f"{images}/{name}"
-        if number in groups[owner]:
-            twice = f"case {case_name(owner)} already has {groups[owner][number]}"
-            listing.rejected.append(Rejection(path, "duplicate-case", twice))
-        else:
-            groups[owner][number] = path
-    taken = {case.case for case in listing.cases}
-    for owner, channels in groups.items():
-        paths = [channels[number] for number in sorted(channels)]
-        fault = _fault(owner, channels, owner in drawn, taken, references)
-        if fault:
-            paths += [drawn[owner]] if owner in drawn else []
-            listing.rejected.extend(Rejection(path, *fault) for path in paths)
-            continue
-        case = case_name(owner)
-        taken.add(case)
-        files = tuple(source.path(path) for path in paths)
-        listing.cases.append(SourceCase(case, case, split, files, (source.path(drawn[owner]),)))
-    for owner in sorted(set(drawn) - set(groups)):
-        listing.rejected.append(Rejection(drawn[owner], "image-missing", f"{images}/ holds no image {owner}"))
-
-
-def _references(source: Source, folder: str, listing: Listing) -> dict[str, str]:
-    drawn: dict[str, str] = {}
-    for name in source.inside(folder):
-        found = stem(name)
-        if found is None:
-            continue
-        if found in drawn:
-            reason = f"{found} already has the reference {drawn[found]}"
-            listing.rejected.append(Rejection(f"{folder}/{name}", "duplicate-case", reason))
-        else:
-            drawn[found] = f"{folder}/{name}"
-    return drawn
-
-
-def _owner(image_stem: str, drawn: dict[str, str], suffix: bool | None) -> tuple[str, int]:
-    numbered = channel(image_stem)
-    if suffix is None:
-        suffix = image_stem not in drawn and numbered is not None and numbered[0] in drawn
-    return numbered if numbered and suffix else (image_stem, 0)
-
-
-def _fault(
-    owner: str, channels: dict[int, str], has_reference: bool, taken: set[str], references: str
-) -> tuple[str, str] | None:
-    """Code and reason why the files of one image make no case."""
-    if not has_reference:
-        return "reference-missing", f"{references}/ holds no reference {owner}"
-    if case_name(owner) in taken:
-        return "duplicate-case", f"another input already has the case name {case_name(owner)}"
-    if len(channels) != max(channels) + 1:
-        return "channel-missing", f"has channels {sorted(channels)}; they must be 0, 1, 2 … without a gap"
-    return None
-
-
-def load_image(case: SourceCase, modality: Modality) -> Image:
-    """Read one file per channel, or one picture with its colours.
+        fourth_axis: channels are the fourth axis of a NIfTI file.
 
     Raises:
-        RejectedFileError: as ``read_nifti`` and ``read_picture``, or ``channel-geometry``.
+        RejectedFileError: as ``read_nifti``, ``read_itk`` and ``read_picture``, or ``channel-geometry``.
     """
-    channels = [_read_image(path, modality) for path in case.images]
-    first = channels[0].geometry
-    for other, path in zip(channels[1:], case.images[1:], strict=True):
-        if not other.geometry.matches(first, match_tolerance_mm(first)):
-            reason = f"does not lie on the grid of {case.images[0].name}"
-            raise RejectedFileError("channel-geometry", reason, path)
-    array = np.concatenate([image.array for image in channels])
-    return Image(with_kept_dtype(array), channels[0].affine)
+    headers = with_voxels(paths)
+    read = [_read(path, voxels, modality, fourth_axis) for path, voxels in headers.items()]
+    images = [image for image, _ in read]
+    first = images[0].geometry
+    for image, path in zip(images[1:], list(headers)[1:], strict=True):
+        if not image.geometry.matches(first, match_tolerance_mm(first, tolerances)):
+            raise RejectedFileError("channel-geometry", "does not lie on the grid of the first channel", path)
+    array = np.concatenate([image.array for image in images]) if len(images) > 1 else images[0].array
+    texts = [text for _, text in read]
+    return Loaded(
+        Image(with_kept_dtype(array), images[0].affine),
+        removed={name: "removed" for text in texts for name in text},
+        identities=frozenset(value for text in texts for name, value in text.items() if _may_identify(name, value)),
+    )
 
 
-def match_tolerance_mm(grid: Geometry) -> float:
-    """How far two grids may lie apart that are meant to be the same."""
-    return min(MATCH_TOLERANCE_MM, MATCH_TOLERANCE * min(grid.spacing_mm))
+def read_reference(path: Path, voxels: Path | None = None) -> Reference:
+    """Read the class values of one file; files carry their own grid.
+
+    Args:
+        voxels: the file that holds the voxels of a header, if another one does.
+
+    Raises:
+        RejectedFileError: as ``read_nifti_reference``, ``read_itk_reference`` and ``read_mask``.
+    """
+    if _ends(path, PICTURE_ENDINGS):
+        mask = read_mask(path)
+        return Reference(mask.image, drawn=True, lossy=mask.lossy)
+    return Reference(read_itk_reference(path, voxels) if _ends(path, ITK_ENDINGS) else read_nifti_reference(path))
 
 
-def load_reference(case: SourceCase, grid: Geometry) -> Reference:
-    """Read the reference file of a case; files carry their own grid."""
-    return _read_reference(case.references[0])
+def with_voxels(paths: Sequence[Path]) -> dict[Path, Path | None]:
+    """Every file that can be read, and the one that follows it if that holds nothing but its voxels."""
+    followers = (*paths[1:], None)
+    return {
+        path: follower if follower and _ends(follower, DETACHED_VOXELS) else None
+        for path, follower in zip(paths, followers, strict=True)
+        if not _ends(path, DETACHED_VOXELS)
+    }
 
 
-def find_classes(listing: Listing) -> Classes:
-    """The classes that the source names, else the values that occur in its references."""
-    return listing.classes or found_classes(_readable_references(listing))
+def _read(path: Path, voxels: Path | None, modality: Modality, fourth_axis: bool) -> tuple[Image, Mapping[str, str]]:
+    if _ends(path, PICTURE_ENDINGS):
+        picture = read_picture(path, rgb=modality == "rgb")
+        return picture.image, picture.text
+    if _ends(path, ITK_ENDINGS):
+        return read_itk(path, voxels), itk_text(path)
+    return read_nifti(path, channels=fourth_axis), nifti_text(path)
 
 
-def _readable_references(listing: Listing) -> Iterator[Reference]:
-    for case in listing.cases:
-        try:
-            yield _read_reference(case.references[0])
-        except RejectedFileError:  # met again, and listed, when the case itself is read
-            continue
+def _ends(path: Path, endings: tuple[str, ...]) -> bool:
+    return path.name.lower().endswith(endings)
 
 
-def _read_image(path: Path, modality: Modality) -> Image:
-    return read_picture(path, rgb=modality == "rgb") if _is_picture(path) else read_nifti(path)
-
-
-def _read_reference(path: Path) -> Reference:
-    if not _is_picture(path):
-        return Reference(read_nifti_reference(path))
-    mask = read_mask(path)
-    return Reference(mask.image, drawn=True, lossy=mask.lossy)
-
-
-def _is_picture(path: Path) -> bool:
-    return path.name.lower().endswith(PICTURE_ENDINGS)
+def _may_identify(name: str, value: str) -> bool:
+    return bool(value.strip()) and not name.endswith(_TOOLS)

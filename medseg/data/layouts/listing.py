@@ -121,6 +121,11 @@ class Layout(ABC):
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config
 
+    @property
+    def pseudonymous(self) -> bool:
+        """Whether names of cases and patients are pseudonyms, which need a key."""
+        return self.config.deidentify.key is not None
+
     @abstractmethod
     def recognise(self, source: Source) -> str | None:
         """Why a source has this layout, or None where it has not."""

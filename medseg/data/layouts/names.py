@@ -1,14 +1,16 @@
-"""File names of images: endings, stems, channel suffixes, and the case names made from them."""
+"""File names of images: endings, stems, and the case names made from them."""
 
 from __future__ import annotations
 
 import re
 
 VOLUME_ENDINGS = (".nii.gz", ".nii")
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
-ENDINGS = VOLUME_ENDINGS + PICTURE_ENDINGS
+ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+ENDINGS = VOLUME_ENDINGS + ITK_ENDINGS + PICTURE_ENDINGS
 
-_CHANNEL = re.compile(r"^(?P<stem>.+)_(?P<channel>\d{4})$")
+DETACHED_HEADERS = (".nhdr", ".mhd")  # their voxels lie in a second file
+DETACHED_VOXELS = (".raw.gz", ".raw", ".zraw")
 
 
 def stem(name: str) -> str | None:
@@ -18,12 +20,17 @@ def stem(name: str) -> str | None:
     return last[: -len(ending)] if ending and len(last) > len(ending) else None
 
 
-def channel(image_stem: str) -> tuple[str, int] | None:
-    """``("liver_3", 0)`` for ``liver_3_0000``; None without such a suffix."""
-    found = _CHANNEL.match(image_stem)
-    return (found["stem"], int(found["channel"])) if found else None
+def is_image(name: str) -> bool:
+    """Whether a name ends as one of an image and is not hidden, as the files are that macOS leaves beside others."""
+    return stem(name) is not None and not name.rsplit("/", 1)[-1].startswith(".")
 
 
-def case_name(image_stem: str) -> str:
-    """The stem with everything but letters, digits, dot, hyphen and underscore made an underscore."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", image_stem).lstrip(".-") or "case"
+def voxel_file(name: str) -> tuple[str, ...]:
+    """Names under which the voxels of a header such as ``scan.mhd`` may lie beside it; none for other files."""
+    header = next((ending for ending in DETACHED_HEADERS if name.lower().endswith(ending)), None)
+    return tuple(name[: -len(header)] + ending for ending in DETACHED_VOXELS) if header else ()
+
+
+def case_name(text: str) -> str:
+    """The text with everything but letters, digits, dot, hyphen and underscore made an underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".-") or "case"

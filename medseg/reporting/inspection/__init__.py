@@ -1,0 +1,1 @@
+"""What a finished data set holds: first as numbers, then as one page."""

@@ -1,0 +1,191 @@
+"""What an ingest works on: a source, the layout that was recognised in it, its cases, and what is known of them."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from medseg.artifacts import DATASET_FILE, Modality
+from medseg.config import DatasetConfig, Recipe, digest
+from medseg.data.identities import Identities
+from medseg.data.labels import Classes, Found, checked_classes, found_classes, values_of
+from medseg.data.layouts import choose_layout
+from medseg.data.layouts.cases_csv import apply_cases_csv
+from medseg.data.layouts.listing import Layout, Listing, Reading, SourceCase
+from medseg.data.pseudonyms import Pseudonyms, load_key
+from medseg.data.source import Source
+from medseg.errors import RecipeError, RejectedFileError
+from medseg.pool import core_count, spread
+from medseg.stages.records import CaseRecord, Records
+from medseg.stages.remote_source import RemoteSource
+from medseg.storage import Store, open_store
+
+log = logging.getLogger(__name__)
+
+CODE_VERSION = 2  # raise when the same source gives other files
+KEY_FOLDER = Path(".medseg")
+STATE = "state"
+RECORDS_FILE, CATALOG_FILE = f"{STATE}/records.sqlite", f"{STATE}/catalog.sqlite"
+PARTS = "parts"
+RECORD_PARTS, VOLUME_PARTS = f"{PARTS}/records", f"{PARTS}/volumes"
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A source and the layout that was found in it."""
+
+    config: DatasetConfig
+    source: Source
+    layout: Layout
+    reason: str
+    pseudonyms: Pseudonyms
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that the data set is made from, without reading a file."""
+        settings = self.config.model_dump(mode="json", exclude={"source", "version"})
+        start = digest([CODE_VERSION, settings, self.layout.name, self.pseudonyms.digest("fingerprint")], length=16)
+        return self.source.fingerprint(start)
+
+
+@dataclass
+class Intake:
+    """Everything that is known before the first case is read.
+
+    Attributes:
+        store: the folder ``datasets/<name>`` of the store.
+        records: of earlier runs and of the parts of this one.
+    """
+
+    recognised: Recognised
+    listing: Listing
+    classes: Classes
+    modality: Modality
+    reading: Reading
+    records: Records
+    store: Store
+    settings: str
+
+    def key(self, found: SourceCase) -> str:
+        """Digest of a case's files and of everything that shapes what is made of them."""
+        shaped = [self.settings, self.classes, self.modality, found.case, found.patient, found.split, found.label]
+        return digest([*shaped, _files_key(self.recognised, found)], length=20)
+
+
+@contextmanager
+def recognised(config: DatasetConfig) -> Iterator[tuple[Recognised, Path]]:
+    """The recipe's source, and a scratch folder that goes in the end.
+
+    Raises:
+        DataError: the source is missing, empty or of no known layout.
+        RecipeError: the recipe names no source, or no key for the pseudonyms that the layout needs.
+    """
+    if config.source is None:
+        raise RecipeError("dataset.source: is missing; give the folder or s3:// prefix of the scans")
+    with tempfile.TemporaryDirectory(prefix="medseg-ingest-") as folder:
+        scratch = Path(folder)
+        source = _source(config.source, scratch / "source")
+        layout, reason = choose_layout(source, config)
+        pseudonyms = Pseudonyms(load_key(config.deidentify, KEY_FOLDER) if layout.pseudonymous else b"")
+        yield Recognised(config, source, layout, reason, pseudonyms), scratch
+
+
+def open_intake(recipe: Recipe, found: Recognised, scratch: Path, store: Store) -> Intake:
+    """List the cases and gather what earlier runs and other parts of this one know of them."""
+    log.info("ingest: layout %s: %s", found.layout.name, found.reason)
+    _fetch(store, CATALOG_FILE, scratch / "catalog.sqlite")
+    _fetch(store, RECORDS_FILE, scratch / "records.sqlite")
+    records = Records(scratch / "records.sqlite")
+    records.forget_unless(lambda version: store.exists(f"{version}/{DATASET_FILE}"))
+    for item in store.list(f"{RECORD_PARTS}/"):
+        lines = store.get_bytes(item.key).decode().splitlines()
+        records.add(CaseRecord.model_validate_json(line) for line in lines)
+    reading = Reading(
+        pseudonyms=found.pseudonyms,
+        identities=Identities(scratch / "identities.sqlite"),
+        workers=recipe.workers or core_count(),
+        catalog=scratch / "catalog.sqlite",
+        scratch=scratch,
+    )
+    listing = found.layout.read(found.source, reading)
+    listing = apply_cases_csv(found.source, listing, reading if found.config.deidentify.key else None)
+    modality = listing.modality or "other" if found.config.modality == "auto" else found.config.modality
+    classes = _classes(found, listing, records, reading.workers)
+    settings = found.config.model_dump(mode="json", exclude={"name", "source", "version", "modality", "classes"})
+    shaped = digest([CODE_VERSION, settings, found.layout.name], length=16)
+    return Intake(found, listing, classes, modality, reading, records, store, shaped)
+
+
+def _source(uri: str, scratch: Path) -> Source:
+    return RemoteSource(uri, scratch) if uri.startswith("s3://") else Source(Path(uri))
+
+
+def _fetch(store: Store, key: str, path: Path) -> None:
+    if store.exists(key):
+        store.get_file(key, path)
+
+
+def _files_key(found: Recognised, case: SourceCase) -> str:
+    names = (*case.images, *case.references)
+    entries = [found.source.entry(name) for name in names]
+    return found.pseudonyms.digest(*(text for entry in entries for text in (entry.name, str(entry.size), entry.tag)))
+
+
+def _classes(found: Recognised, listing: Listing, records: Records, workers: int) -> Classes:
+    if found.config.classes is not None:
+        return checked_classes(found.config.classes, "dataset.classes")
+    if listing.classes is not None or listing.task != "segmentation":
+        return listing.classes or {}
+    return found_classes(_found_values(found, listing, records, workers))
+
+
+def _found_values(found: Recognised, listing: Listing, records: Records, workers: int) -> Iterator[Found]:
+    """The values in every reference; those that an earlier run looked at are not read again."""
+
+    def unread() -> Iterator[tuple[str, SourceCase]]:
+        for case in listing.cases:
+            key = _files_key(found, case)
+            if records.found(key) is None:
+                yield key, case
+
+    workers = min(workers, listing.count // CASES_PER_WORKER)
+    results = spread(_look_at, unread(), workers, _hold, (found.layout, found.source))
+    for key, values in tqdm(results, desc="classes", unit="case", total=listing.count, disable=None):
+        records.add_found(key, values)
+    for case in listing.cases:
+        yield records.found(_files_key(found, case)) or Found()
+
+
+CASES_PER_WORKER = 8  # below that, starting a process costs more than it brings
+
+_held: list[tuple[Layout, Source]] = []
+
+
+def _hold(layout: Layout, source: Source) -> None:
+    _held[:] = [(layout, source)]
+
+
+def _look_at(task: tuple[str, SourceCase]) -> tuple[str, Found]:
+    key, case = task
+    layout, source = _held[0]
+    try:
+        found = values_of(layout.load_reference(source, case, None))
+    except RejectedFileError:  # met again, and listed, when the case itself is read
+        found = Found()
+    source.release(*case.references)
+    return key, found
+
+
+def cases_of(intake: Intake) -> Iterable[tuple[str, SourceCase]]:
+    """Every case with its key."""
+    return ((intake.key(case), case) for case in intake.listing.cases)
+
+
+def dataset_store(store_uri: str, name: str) -> Store:
+    return open_store(f"{store_uri.rstrip('/')}/datasets/{name}")

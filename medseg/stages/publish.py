@@ -1,0 +1,266 @@
+"""The last step of ingest: all cases that were read become one finished version of the data set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from medseg.artifacts import (
+    AUDIT_FILE,
+    CASES_FILE,
+    DATASET_FILE,
+    INGEST_FILE,
+    REJECTED_FILE,
+    Dataset,
+    IngestSummary,
+)
+from medseg.data.canonical import Overview, describe_dataset
+from medseg.data.cases import write_cases
+from medseg.data.deidentify import profile_name
+from medseg.data.layouts import describe_layouts
+from medseg.data.layouts.listing import Rejection, SourceCase
+from medseg.data.ledger import Ledger
+from medseg.errors import DataError, StageError
+from medseg.stages.intake import CATALOG_FILE, PARTS, RECORDS_FILE, Intake, cases_of
+from medseg.stages.records import CaseRecord, Records
+from medseg.storage.store import in_parallel
+
+log = logging.getLogger(__name__)
+
+SHOWN = 5  # rejections and warnings that are told one by one
+KEPT_WARNINGS = 200
+
+
+def publish(intake: Intake) -> str:
+    """Write the data set's files, check them for identities, and return the version.
+
+    Raises:
+        StageError: a case was not read yet.
+        DataError: there is no usable case or no class, or an identity would be left in what is written.
+    """
+    draft = _Draft(intake)
+    draft.gather()
+    folder = intake.reading.scratch / "dataset"
+    folder.mkdir()
+    version = draft.write(folder)
+    if not intake.store.exists(f"{version}/{DATASET_FILE}"):
+        _copy_volumes(draft, version)
+        intake.store.put_folder(folder, prefix=version, marker=DATASET_FILE)
+    _remember(draft, version)
+    return version
+
+
+@dataclass
+class _Accepted:
+    """Accepted records, read from disk again each time."""
+
+    records: Records
+
+    def __iter__(self) -> Iterator[CaseRecord]:
+        return (record for record in self.records.all() if record.case)
+
+
+class _Draft:
+    """A version that is being put together.
+
+    Attributes:
+        kept: records of this version, accepted or not.
+    """
+
+    def __init__(self, intake: Intake) -> None:
+        scratch = intake.reading.scratch
+        self.intake = intake
+        self.kept = Records(scratch / "kept.sqlite")
+        self.accepted = _Accepted(self.kept)
+        self.ledger = Ledger(scratch / "ledger.sqlite")
+        self.warnings = list(intake.listing.warnings)
+        self.overview = Overview(channels=self._channels(), channel_names=intake.listing.channel_names)
+
+    def gather(self) -> None:
+        """Give every file its fate and every case its record."""
+        missing = 0
+        self.ledger.accept(self.intake.listing.metadata)
+        self.ledger.reject(self.intake.listing.rejected)
+        for key, found in cases_of(self.intake):
+            record = self.intake.records.get(key)
+            if record is None:
+                missing += 1
+            else:
+                self._take(found, record)
+        if missing:
+            raise StageError(
+                f"{self.intake.recognised.source}: {missing} of {self.intake.listing.count} cases are not read yet, or"
+                " changed since; run `medseg ingest --shard i/n` for every i from 1 to n before `--merge`"
+            )
+        self.ledger.close(self.intake.recognised.source)
+        self._tell()
+        if not self.overview.cases:
+            self._refuse()
+        if not self.intake.classes and self.intake.listing.task != "prediction":
+            raise DataError(
+                f"{self.intake.recognised.source}: references hold nothing but background; at least one class is needed"
+            )
+
+    def _take(self, found: SourceCase, record: CaseRecord) -> None:
+        if record.case and record.channels != self.overview.channels:
+            reason = f"image has {record.channels} channels, the data set has {self.overview.channels}"
+            record = CaseRecord(key=record.key, code="channel-count", reason=reason)
+            self.ledger.reject_case(found, record.error, None)
+            return  # not kept: another archive may have another number of channels
+        self.kept.add([record])
+        if record.case is None:
+            names = (*found.images, *found.references)
+            self.ledger.reject_case(found, record.error, None if record.at_fault is None else names[record.at_fault])
+            return
+        self.ledger.accept_case(found)
+        self.overview.add(record.case)
+        self.warnings.extend(f"{found.case}: {warning}" for warning in record.warnings)
+
+    def _channels(self) -> int:
+        """As the modality or the source says, else of most cases."""
+        if self.intake.modality == "rgb":
+            return 3
+        if self.intake.listing.channel_names:
+            return len(self.intake.listing.channel_names)
+        counts: Counter[int] = Counter()
+        for key, _ in cases_of(self.intake):
+            if (record := self.intake.records.get(key)) and record.case:
+                counts[record.channels] += 1
+        return max(counts, key=lambda channels: (counts[channels], -channels), default=1)
+
+    def write(self, folder: Path) -> str:
+        """Write every file but the volumes and return the version, a digest of all content."""
+        intake = self.intake
+        redact = intake.reading.identities.redact
+        self.ledger.write_csv(folder / REJECTED_FILE, redact)
+        (folder / INGEST_FILE).write_bytes(self._summary().to_bytes())
+        (folder / CASES_FILE).write_bytes(write_cases(record.case for record in self.accepted if record.case))
+        self._write_audit(folder / AUDIT_FILE)
+        dataset = describe_dataset(
+            intake.recognised.config,
+            intake.recognised.layout.name,
+            intake.listing.task,
+            intake.modality,
+            intake.classes,
+            self.overview,
+        )
+        (folder / DATASET_FILE).write_bytes(dataset.to_bytes())
+        self._search(folder, dataset)
+        version = self._content_hash(folder)
+        (folder / DATASET_FILE).write_bytes(dataset.model_copy(update={"version": version}).to_bytes())
+        return version
+
+    def _write_audit(self, path: Path) -> None:
+        profile = profile_name(self.intake.recognised.config.deidentify)
+        with path.open("w", encoding="utf-8") as file:
+            for record in self.accepted:
+                assert record.case is not None
+                line = {"case": record.case.case, "profile": profile, "removed": dict(record.removed)}
+                file.write(json.dumps(line) + "\n")
+
+    def _search(self, folder: Path, dataset: Dataset) -> None:
+        """The last search for identities; what is found is told by its place, not by its value."""
+        tables = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != CASES_FILE}
+        tables[CASES_FILE] = "\n".join(_texts(self.accepted)).encode()  # Parquet packs its texts
+        for name, data in sorted(tables.items()):
+            if found := self.intake.reading.identities.find(data, text=True):
+                raise DataError(
+                    f"{dataset.name}: {name} would hold {len(found)} identifying strings of the source, so nothing was"
+                    " written. Names of files, classes and of the data set must not identify anybody; rename them, or"
+                    " give dataset.deidentify.key so that names become pseudonyms"
+                )
+
+    def _content_hash(self, folder: Path) -> str:
+        """sha256 over the sorted names and digests of all files, 16 digits of it."""
+        total = hashlib.sha256()
+        for path in sorted(folder.iterdir()):
+            total.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+        for record in self.accepted:
+            for key, digest in sorted(record.volumes.items()):
+                total.update(f"{key}\0{digest}\0".encode())
+        return total.hexdigest()[:16]
+
+    def _summary(self) -> IngestSummary:
+        rejected = self.ledger.by_code()
+        redact = self.intake.reading.identities.redact
+        warnings = [redact(warning) for warning in self.warnings[:KEPT_WARNINGS]]
+        if len(self.warnings) > KEPT_WARNINGS:
+            warnings.append(f"… and {len(self.warnings) - KEPT_WARNINGS} more warnings")
+        return IngestSummary(
+            layout=self.intake.recognised.layout.name,
+            layout_reason=redact(self.intake.recognised.reason),
+            files_seen=self.ledger.seen,
+            files_accepted=self.ledger.seen - sum(rejected.values()),
+            files_rejected=sum(rejected.values()),
+            cases=self.overview.cases,
+            rejected_by_code=rejected,
+            warnings=warnings,
+        )
+
+    def _tell(self) -> None:
+        redact = self.intake.reading.identities.redact
+        for warning in self.warnings[:SHOWN]:
+            log.warning("ingest: %s", redact(warning))
+        for line in self.ledger.rejected(SHOWN):
+            log.warning("ingest: left out %s", redact(_line(line)))
+        counts = self.ledger.by_code()
+        if sum(counts.values()) > SHOWN:
+            log.warning("ingest: left out %d of %d files: %s", sum(counts.values()), self.ledger.seen, _shown(counts))
+        log.info("ingest: %d cases", self.overview.cases)
+
+    def _refuse(self) -> None:
+        redact = self.intake.reading.identities.redact
+        path = self.intake.reading.scratch / REJECTED_FILE
+        self.ledger.write_csv(path, redact)
+        self.intake.store.put_file(path, f"refused/{REJECTED_FILE}")
+        lines = "\n".join(f"  {redact(_line(rejection))}" for rejection in self.ledger.rejected(SHOWN))
+        raise DataError(
+            f"{self.intake.recognised.source}: no usable case in {self.ledger.seen} files"
+            f" ({_shown(self.ledger.by_code())}). First reasons:\n{lines}\n"
+            f"All reasons are in {self.intake.store.uri}/refused/{REJECTED_FILE}. Known layouts:\n{describe_layouts()}"
+        )
+
+
+def _texts(records: Iterator[CaseRecord] | _Accepted) -> Iterator[str]:
+    for record in records:
+        assert record.case is not None
+        case = record.case
+        yield " ".join((case.case, case.patient, case.split, case.label, *case.facts.values()))
+
+
+def _line(rejection: Rejection) -> str:
+    return f"{rejection.path}: {rejection.code}: {rejection.reason}"
+
+
+def _shown(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {code}" for code, count in counts.items())
+
+
+def _copy_volumes(draft: _Draft, version: str) -> None:
+    store = draft.intake.store
+    copies = (
+        (f"{record.base}/{key}", f"{version}/{key}") for record in draft.accepted for key in sorted(record.volumes)
+    )
+    progress = tqdm(copies, desc="publish", unit="file", disable=None)
+    in_parallel(lambda copy: store.copy(*copy), progress)
+
+
+def _remember(draft: _Draft, version: str) -> None:
+    """Keep what this ingest knows for the next one, and drop the parts that the version was made from."""
+    store, scratch = draft.intake.store, draft.intake.reading.scratch
+    state = Records(scratch / "state.sqlite")
+    for record in draft.kept.all():
+        state.add([record.model_copy(update={"base": version}) if record.case else record])
+    state.copy_found(draft.intake.records)
+    state.close()
+    store.put_file(scratch / "state.sqlite", RECORDS_FILE)
+    if (catalog := draft.intake.reading.catalog).exists():
+        store.put_file(catalog, CATALOG_FILE)
+    in_parallel(store.delete, (item.key for item in store.list(f"{PARTS}/")))

@@ -1,0 +1,59 @@
+"""Print every benchmark, or those named: ``python -m tests.benchmarks [resampling] [nifti_files] …``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.benchmarks.timing import Line
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS")
+BENCHMARKS = ("resampling", "nifti_files", "dicom_series", "archive")
+WIDTHS = (48, 26, 46, 36)
+
+
+def main(names: list[str]) -> int:
+    """Returns 1 where a benchmark could not be run."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # read when a benchmark imports NumPy: both sides get one thread
+    print(f"{_machine()}\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, python -m tests.benchmarks {' '.join(names)}\n")
+    _show(Line("what", "medseg", "compared with", "ratio", "target"))
+    failed = 0
+    for name in names or BENCHMARKS:
+        try:
+            for line in _lines(name):
+                _show(line)
+        except Exception:  # the others are still worth printing
+            failed = 1
+            traceback.print_exc()
+    return failed
+
+
+def _lines(name: str) -> Iterator[Line]:
+    yield from importlib.import_module(f"tests.benchmarks.{name}").lines()
+
+
+def _show(line: Line) -> None:
+    cells = (line.what, line.ours, line.others, line.ratio)
+    print("".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)) + line.target, flush=True)
+
+
+def _machine() -> str:
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = models[0] if models else processor
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, one thread per process"
+
+
+if __name__ == "__main__":
+    unknown = [name for name in sys.argv[1:] if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"no benchmark {unknown[0]!r}; choices: {', '.join(BENCHMARKS)}")
+    sys.exit(main(sys.argv[1:]))
