@@ -60,6 +60,7 @@ class Header:
 
     Attributes:
         fresh: those of its elements that were not in the header read before; all of them where none was.
+        changed: tags of ``fresh`` and of elements that only the header before had; None where there was none.
         pixel_tag: of the pixel data element, 0 where there is none.
         pixel_representation: OB or OW; empty where the transfer syntax does not say.
         pixel_length: bytes that it promises; ``UNDEFINED_LENGTH`` where it is in fragments.
@@ -68,10 +69,17 @@ class Header:
 
     dataset: Dataset
     fresh: Dataset
+    changed: frozenset[int] | None = None
     pixel_tag: int = 0
     pixel_representation: str = ""
     pixel_length: int = 0
     pixel_start: int = 0
+
+    def keeps(self, tags: frozenset[int], groups: tuple[int, ...] = ()) -> bool:
+        """Whether elements, and all of some groups, are those of the header read before."""
+        if self.changed is None or not self.changed.isdisjoint(tags):
+            return False
+        return not any(tag >> 16 in groups for tag in self.changed)
 
     @property
     def transfer_syntax(self) -> UID:
@@ -113,10 +121,10 @@ def _header(dataset: Dataset, file: BinaryIO, *stopped: tuple[int, str | None, i
         return Header(dataset, dataset)
     tag, representation, length = stopped[0]
     if dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        return Header(dataset, dataset, tag, "", length, -1)
+        return Header(dataset, dataset, None, tag, "", length, -1)
     # the reader goes back to the element's beginning: tag, representation and a length of 2 or, after 2 zeros, 4 bytes
     start = file.tell() + (12 if representation in EXPLICIT_VR_LENGTH_32 else 8)
-    return Header(dataset, dataset, tag, representation or "", length, start)
+    return Header(dataset, dataset, None, tag, representation or "", length, start)
 
 
 def check_header(header: Header, path: Path) -> None:
@@ -126,7 +134,7 @@ def check_header(header: Header, path: Path) -> None:
         RejectedFileError: ``truncated``, ``unreadable-dicom``.
     """
     dataset = header.dataset
-    last = next(reversed(dataset._dict.values()), None)
+    last = next((element for _, element in reversed(list(dataset.items()))), None)
     if isinstance(last, RawDataElement) and last.value is not None and last.length != UNDEFINED_LENGTH:
         promised, there = last.length, len(last.value)
         if there < promised:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from medseg.config import DatasetConfig
 from medseg.data.dicom_catalog import Catalog, shown, stored
+from medseg.data.dicom_clerk import ENDINGS
 from medseg.data.dicom_grouping import FEW_SLICES, Found, sort_series
-from medseg.data.dicom_records import ENDINGS, Owner
+from medseg.data.dicom_records import Owner
 from medseg.data.layouts.listing import Rejection, SourceCase
 from medseg.data.pseudonyms import Pseudonyms
+
+NOBODY = Owner()
 
 _TABLES = """
 CREATE TABLE image (name TEXT PRIMARY KEY, patient TEXT, series TEXT, frame_of_reference TEXT, modality TEXT,
@@ -75,7 +78,7 @@ def find_images(catalog: Catalog, path: Path, config: DatasetConfig, pseudonyms:
         refuse(images, file.name, file.record.code, file.record.reason)
     database.execute("COMMIT")
     if few:
-        images.warnings.append(f"{few} volumes have {FEW_SLICES} slices or fewer")
+        images.warnings.append(f"volumes of {FEW_SLICES} slices or fewer: {few}")
     return images
 
 
@@ -108,7 +111,7 @@ def _stem(name: str) -> str:
     return last.removesuffix(last[len(last) - len(ending) :]) if ending else last
 
 
-def refuse(images: Images, name: str, code: str, reason: str, owner: Owner = Owner()) -> None:
+def refuse(images: Images, name: str, code: str, reason: str, owner: Owner = NOBODY) -> None:
     """Leave a file out; the first reason stays."""
     row = (stored(name), owner.series, owner.instance, code, reason)
     images.database.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?, ?)", row)

@@ -1,4 +1,4 @@
-"""What is known of many DICOM files, in SQLite: records, kept between runs without identity, and names, which are not."""
+"""What is known of many DICOM files, in SQLite: records, which hold no identity and are kept, and names, which go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Catalog:
         if self.database.execute("PRAGMA kept.quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("damaged")
 
-    def list(self, entries: Iterable[Entry], pseudonyms: Pseudonyms) -> int:
+    def take(self, entries: Iterable[Entry], pseudonyms: Pseudonyms) -> int:
         """Take the files that are there; records of others are dropped. Returns how many have no record."""
         rows = (
             (pseudonyms.digest("file", entry.name, str(entry.size), entry.tag), stored(entry.name), entry.size)
@@ -159,7 +159,7 @@ def shown(name: bytes) -> str:
 def packed(record: Record) -> StoredRecord:
     """A record as a row."""
     detail = [
-        [astuple(plane) for plane in record.planes],
+        [_numbers(plane) for plane in record.planes],
         record.series,
         record.instances,
         list(record.names.items()),
@@ -168,6 +168,11 @@ def packed(record: Record) -> StoredRecord:
     uids = (owner.patient, owner.series, owner.instance, owner.frame_of_reference)
     text = json.dumps(detail, separators=(",", ":"))
     return (record.kind, record.code, record.reason, *uids, record.modality, record.burned_in, text)
+
+
+def _numbers(plane: Plane) -> list[object]:
+    place = [plane.position, plane.orientation, plane.spacing_mm, plane.size]
+    return [*place, plane.thickness_mm, plane.kind, plane.repeat]
 
 
 def unpacked(row: list[str]) -> Record:

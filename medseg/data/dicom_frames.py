@@ -41,11 +41,11 @@ def frame_groups(dataset: Dataset, path: Path) -> Iterator[Dataset]:
         RejectedFileError: ``multi-frame``: no functional groups, so that no frame has a place; ``unreadable-dicom``.
     """
     try:
-        own = dataset.get("PerFrameFunctionalGroupsSequence") or ()
-        shared = dataset.get("SharedFunctionalGroupsSequence") or ()
-        common = _merged(shared[0]) if len(shared) else Dataset()
+        own = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+        shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
+        common = _merged(shared[0]) if shared else Dataset()
         frames = int(dataset.get("NumberOfFrames") or 1)
-        if not len(own):
+        if not own:
             reason = f"{frames} frames without functional groups have no place in the patient"
             raise RejectedFileError("multi-frame", reason, path)
         if len(own) != frames:
@@ -83,7 +83,7 @@ def frame_planes(dataset: Dataset, path: Path, secret: Callable[[str], str]) -> 
     """The plane of every frame.
 
     Args:
-        secret: pseudonym of what tells when a frame was made.
+        secret: pseudonym of what a frame says of itself.
 
     Raises:
         RejectedFileError: ``plane_of``'s and ``frame_groups``' codes.
@@ -91,7 +91,7 @@ def frame_planes(dataset: Dataset, path: Path, secret: Callable[[str], str]) -> 
     _, rows, columns = shape_of(dataset, path)
     planes = []
     for group in frame_groups(dataset, path):
-        kind = tuple(text(group, keyword) for keyword in KINDS)
+        kind = tuple(secret(text(group, keyword)) for keyword in KINDS)
         repeat = tuple(secret(text(group, keyword)) for keyword in REPEATS)
         planes.append(plane_of(group, (rows, columns), path, kind, repeat))
     return planes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,15 @@ class Plane:
     kind: tuple[str, ...] = ()
     repeat: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def normal(self) -> NDArray[np.float64]:
-        return np.cross(self.orientation[:3], self.orientation[3:])
+        x, y, z, u, v, w = self.orientation
+        return np.array([y * w - z * v, z * u - x * w, x * v - y * u])
 
-    @property
+    @cached_property
     def height_mm(self) -> float:
         """Place along the normal."""
-        return float(self.normal @ self.position)
+        return float(self.normal @ np.array(self.position))
 
     @property
     def affine(self) -> Affine:
@@ -60,8 +62,7 @@ class Plane:
         row_mm, column_mm = self.spacing_mm
         along_row, along_column = np.array(self.orientation[:3]), np.array(self.orientation[3:])
         affine = np.eye(4)
-        columns = [along_row * column_mm, along_column * row_mm, self.normal, self.position]
-        affine[:3] = np.column_stack(columns)
+        affine[:3] = np.column_stack([along_row * column_mm, along_column * row_mm, self.normal, self.position])
         return affine
 
 
@@ -83,8 +84,7 @@ def plane_of(
     if spacing_mm.min() <= 0 or spacing_mm.max() > LARGEST_SPACING_MM:
         reason = f"PixelSpacing {spacing_mm.tolist()}: must be above 0 and at most {LARGEST_SPACING_MM:g} mm"
         raise RejectedFileError("missing-spacing", reason, path)
-    if np.abs(position).max() > FARTHEST_MM:
-        raise RejectedFileError("missing-position", f"ImagePositionPatient is beyond {FARTHEST_MM:g} mm", path)
+    _check_position(position, path)
     frame = orientation.reshape(2, 3)
     if not np.allclose(frame @ frame.T, np.eye(2), atol=RIGHT_ANGLE):
         raise RejectedFileError("bad-orientation", "ImageOrientationPatient: need two unit vectors at 90 degrees", path)
@@ -92,6 +92,26 @@ def plane_of(
     thickness_mm = _thickness_mm(placed)
     place = (tuple(position.tolist()), tuple(orientation.tolist()))
     return Plane(*place, (row_mm, column_mm), size, thickness_mm, kind, repeat)
+
+
+PLACE_TAGS = frozenset({0x00200037, 0x00280030, 0x00180088, 0x00180050})  # all of a plane but its position
+
+
+def moved(plane: Plane, placed: Dataset, path: Path, repeat: tuple[str, ...] = ()) -> Plane:
+    """The same plane in the position of another slice.
+
+    Raises:
+        RejectedFileError: ``missing-position``.
+    """
+    position = numbers(placed, "ImagePositionPatient", 3, "missing-position", path)
+    _check_position(position, path)
+    place = (tuple(position.tolist()), plane.orientation, plane.spacing_mm, plane.size)
+    return Plane(*place, plane.thickness_mm, plane.kind, repeat)
+
+
+def _check_position(position: NDArray[np.float64], path: Path) -> None:
+    if np.abs(position).max() > FARTHEST_MM:
+        raise RejectedFileError("missing-position", f"ImagePositionPatient is beyond {FARTHEST_MM:g} mm", path)
 
 
 def _thickness_mm(placed: Dataset) -> float:
@@ -108,6 +128,8 @@ def _thickness_mm(placed: Dataset) -> float:
 
 def same_grid(a: Plane, b: Plane, tolerances: ToleranceConfig) -> bool:
     """Whether two slices may be of one volume by size, pixel size and orientation."""
+    if (a.size, a.spacing_mm, a.orientation) == (b.size, b.spacing_mm, b.orientation):
+        return True
     if a.size != b.size or not np.allclose(a.spacing_mm, b.spacing_mm, rtol=SPACING_TOLERANCE, atol=0):
         return False
     vectors = np.array([a.orientation, b.orientation]).reshape(2, 2, 3)
@@ -134,7 +156,7 @@ def grid_step(planes: Sequence[Plane], tolerances: ToleranceConfig) -> NDArray[n
     heights = positions @ normal
     tolerance_mm = _check_gaps(heights, tolerances)
     step = (positions[-1] - positions[0]) / (len(positions) - 1)
-    sine = np.linalg.norm(np.cross(step, normal)) / np.linalg.norm(step)
+    sine = float(np.linalg.norm(np.cross(step, normal)) / np.linalg.norm(step))
     tilt_degrees = float(np.degrees(np.arcsin(min(1.0, sine))))
     if tilt_degrees > tolerances.gantry_tilt_degrees:
         raise RejectedFileError("gantry-tilt", f"slices are sheared by {tilt_degrees:.1f} degrees against their normal")

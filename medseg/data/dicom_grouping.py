@@ -173,4 +173,4 @@ def _single(file: File, config: DatasetConfig, result: Sorted) -> None:
     if len(reasons) == len(stacks):
         result.refuse(file, *reasons[0])
     else:
-        result.left_out.extend(f"{file}: {reason}" for _, reason in reasons)
+        result.left_out.extend(f"a volume of a multi-frame object is left out: {reason}" for _, reason in reasons)

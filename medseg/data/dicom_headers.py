@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydicom.dataelem import DataElement, RawDataElement, empty_value_for_VR
 from pydicom.dataset import Dataset
@@ -63,39 +64,41 @@ class HeaderReader:
         if self._last is None or found.implicit != self._last[0].implicit:
             return None
         before, last = self._last
-        if found.meta.keys() != before.meta.keys() or any(
-            element.value != before.meta[tag].value for tag, element in found.meta.items() if tag not in OWN_META
-        ):
+        if _without_own(found.meta) != _without_own(before.meta):
             return None
-        known = dict(last.dataset.items())
-        elements: dict[BaseTag, DataElement | RawDataElement] = {}
-        fresh: dict[BaseTag, DataElement | RawDataElement] = {}
-        for tag, element in found.elements.items():
-            same = before.elements.get(tag)
-            key = BaseTag(tag)
-            if same and same.value == element.value and same.representation == element.representation:
-                elements[key] = known[key]
-            elif tag == CHARACTER_SET or element.length == UNDEFINED_LENGTH:
-                return None
-            else:
-                elements[key] = fresh[key] = _raw(key, element, found.implicit)
-        return _header(elements, fresh, last, found)
+        differing = {tag: element for tag, element in found.elements.items() if before.elements.get(tag) != element}
+        if CHARACTER_SET in differing or any(element.length == UNDEFINED_LENGTH for element in differing.values()):
+            return None
+        gone = before.elements.keys() - found.elements.keys()
+        fresh: dict[BaseTag, DataElement | RawDataElement] = {
+            _tag(tag): _raw(tag, element, found.implicit) for tag, element in differing.items()
+        }
+        elements = dict(last.dataset.items())
+        for tag in gone:
+            del elements[_tag(tag)]
+        elements.update(fresh)
+        whole, new = Dataset(elements), Dataset(fresh)
+        for dataset in (whole, new):
+            dataset.set_original_encoding(found.implicit, True, last.dataset.original_character_set)
+        whole.file_meta = last.dataset.file_meta
+        changed = frozenset(differing.keys() | gone)
+        if found.pixels is None:
+            return Header(whole, new, changed)
+        tag, representation, length, start = found.pixels
+        return Header(whole, new, changed, tag, representation.decode("ascii"), length, start)
 
 
-def _header(elements: dict, fresh: dict, last: Header, found: Scan) -> Header:
-    datasets = []
-    for content in (elements, fresh):
-        dataset = Dataset(content)
-        dataset.set_original_encoding(found.implicit, True, last.dataset.original_character_set)
-        datasets.append(dataset)
-    datasets[0].file_meta = last.dataset.file_meta
-    if found.pixels is None:
-        return Header(*datasets)
-    tag, pixels = found.pixels
-    return Header(*datasets, tag, pixels.representation.decode("ascii"), pixels.length, pixels.start)
+def _without_own(meta: dict[int, Element]) -> dict[int, Element]:
+    return {tag: element for tag, element in meta.items() if tag not in OWN_META}
 
 
-def _raw(tag: BaseTag, element: Element, implicit: bool) -> RawDataElement:
+@cache
+def _tag(tag: int) -> BaseTag:
+    """The same object each time: dictionaries find it by identity, where comparing tags of pydicom is slow."""
+    return BaseTag(tag)
+
+
+def _raw(tag: int, element: Element, implicit: bool) -> RawDataElement:
     representation = None if implicit else element.representation.decode("ascii")
-    value = element.value if element.length else empty_value_for_VR(representation, raw=True)
-    return RawDataElement(tag, representation, element.length, value, element.start, implicit, True)
+    value: Any = element.value if element.length else empty_value_for_VR(representation, raw=True)
+    return RawDataElement(_tag(tag), representation, element.length, value, 0, implicit, True)

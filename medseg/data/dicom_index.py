@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tqdm import tqdm
 
 from medseg.data.dicom_catalog import Catalog, StoredRecord, packed
-from medseg.data.dicom_records import Clerk
+from medseg.data.dicom_clerk import Clerk
 from medseg.data.identities import Identities
 from medseg.data.pseudonyms import Pseudonyms
 from medseg.data.source import Source
@@ -23,7 +23,7 @@ _desk: list[tuple[Source, Pseudonyms]] = []
 
 def index_files(source: Source, catalog: Catalog, pseudonyms: Pseudonyms, identities: Identities, workers: int) -> None:
     """Bring the catalog up to date with a source."""
-    count = catalog.list(source.entries(), pseudonyms)
+    count = catalog.take(source.entries(), pseudonyms)
     workers = min(workers, count // FILES_PER_WORKER)
     results = spread(_read, _tasks(catalog), workers, _sit_down, (source, pseudonyms))
     with tqdm(desc="index", unit="file", total=count, disable=None if count else True) as progress:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from medseg.data.dicom import numbers
-from medseg.data.dicom_pixels import PALETTE
+from medseg.data.dicom_geometry import LARGEST_SPACING_MM
+from medseg.data.dicom_pixel_check import PALETTE
 from medseg.data.dicom_units import (
     Volume,
     has_lut,
@@ -52,9 +53,9 @@ def _planes(stored: NDArray, dataset: Dataset, rgb: bool, path: Path) -> list[ND
 
 
 def _grey(stored: NDArray, dataset: Dataset, path: Path) -> NDArray:
-    stored = with_rising_grey(stored, dataset)
     if has_lut(dataset):
         return through_lut(stored, dataset, path)
+    stored = with_rising_grey(stored, dataset)
     rescale = rescale_of(dataset, path)
     if (rescale.slope, rescale.intercept) == (1, 0):
         return stored
@@ -68,6 +69,6 @@ def _affine(dataset: Dataset, path: Path) -> NDArray[np.float64]:
     for keyword in PIXEL_SIZES:
         if dataset.get(keyword):
             row_mm, column_mm = numbers(dataset, keyword, 2, "missing-spacing", path).tolist()
-            if min(row_mm, column_mm) > 0:
+            if min(row_mm, column_mm) > 0 and max(row_mm, column_mm) <= LARGEST_SPACING_MM:
                 return np.diag([column_mm, row_mm, 1.0, 1.0])
     return np.eye(4)

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 
 PREAMBLE = 128
 MARKER = b"DICM"
@@ -14,9 +14,12 @@ META, PIXELS = 0x0002, 0x7FE0  # groups
 TRANSFER_SYNTAX = 0x00020010
 IMPLICIT, DEFLATED, BIG_ENDIAN = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.2"
 UNDEFINED_LENGTH = 0xFFFFFFFF
+Pixels = tuple[int, bytes, int, int]
+
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 _LONG = frozenset(vr.encode() for vr in EXPLICIT_VR_LENGTH_32)
+_SHORT = frozenset(vr.encode() for vr in STANDARD_VR) - _LONG
 _explicit = struct.Struct("<HH2sH").unpack_from
 _implicit = struct.Struct("<HHL").unpack_from
 _length = struct.Struct("<L").unpack_from
@@ -37,13 +40,11 @@ class Element(NamedTuple):
         representation: two letters, empty in an implicit syntax.
         length: as written.
         value: bytes, of a sequence of undefined length with its delimiter.
-        start: of the value in the file.
     """
 
     representation: bytes
     length: int
     value: bytes
-    start: int
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ class Scan:
     """The elements in front of the pixels, by tag.
 
     Attributes:
-        pixels: tag and element of the pixel data, its value empty; None where the file ends without.
+        pixels: tag, representation, length and start of the pixel data; None where the file ends without.
     """
 
     meta: dict[int, Element]
     elements: dict[int, Element]
     implicit: bool
-    pixels: tuple[int, Element] | None
+    pixels: Pixels | None
 
 
 def scan(data: bytes, whole: bool) -> Scan:
@@ -84,7 +85,7 @@ def scan(data: bytes, whole: bool) -> Scan:
 
 def _walk(
     data: bytes, place: int, implicit: bool, group: int | None, whole: bool
-) -> tuple[dict[int, Element], tuple[int, Element] | None, int]:
+) -> tuple[dict[int, Element], Pixels | None, int]:
     """Elements up to the pixels, or of one group only."""
     elements: dict[int, Element] = {}
     end = len(data)
@@ -92,13 +93,12 @@ def _walk(
         high, low, representation, length, start = _head(data, place, implicit)
         if group is not None and high != group:
             break
-        tag = high << 16 | low
         if high == PIXELS and low in (0x0008, 0x0009, 0x0010):
-            return elements, (tag, Element(representation, length, b"", start)), place
-        place = _end(data, start, length, representation, implicit)
+            return elements, (high << 16 | low, representation, length, start), place
+        place = start + length if length != UNDEFINED_LENGTH else _end(data, start, length, representation, implicit)
         if place > end:
             raise OverrunError
-        elements[tag] = Element(representation, length, data[start:place], start)
+        elements[high << 16 | low] = Element(representation, length, data[start:place])
     if group is None and not whole:
         raise OverrunError
     return elements, None, place
@@ -110,13 +110,13 @@ def _head(data: bytes, place: int, implicit: bool) -> tuple[int, int, bytes, int
         high, low, length = _implicit(data, place)
         return high, low, b"", length, place + 8
     high, low, representation, length = _explicit(data, place)
+    if representation in _SHORT:
+        return high, low, representation, length, place + 8
     if representation in _LONG:
         return high, low, representation, _length(data, place + 8)[0], place + 12
     if high == 0xFFFE:  # items and delimiters have a length, but no representation
         return high, low, b"", _length(data, place + 4)[0], place + 8
-    if not (representation.isalpha() and representation.isupper()):
-        raise UnusualError
-    return high, low, representation, length, place + 8
+    raise UnusualError
 
 
 def _end(data: bytes, start: int, length: int, representation: bytes, implicit: bool) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import iter_pixels
 
 from medseg.config import DatasetConfig
 from medseg.data.dicom import DAMAGED, shape_of, text
@@ -23,6 +23,8 @@ from medseg.data.image import from_lps, match_tolerance_mm
 from medseg.data.regrid import resampled_classes
 from medseg.errors import RejectedFileError
 from medseg.types import Affine, Geometry
+
+MOST_PLANES = 4096  # of a reference's own grid
 
 
 def segment_names(dataset: Dataset, path: Path) -> dict[int, str]:
@@ -182,6 +184,9 @@ def _own_grid(found: _Segmentation, config: DatasetConfig) -> Geometry:
     affine: Affine = first.affine
     affine[:3, 2] = first.normal * step_mm
     count = round(float(heights[-1] - heights[0]) / step_mm) + 1
+    if count > MOST_PLANES:
+        reason = f"frames lie {step_mm:g} mm apart over {count} planes; a grid may have {MOST_PLANES}"
+        raise RejectedFileError("reference-geometry", reason, found.path)
     rows, columns = first.size
     shape, moved = from_lps(np.empty((columns, rows, count), np.bool_), affine)
     return Geometry((shape.shape[0], shape.shape[1], shape.shape[2]), moved)

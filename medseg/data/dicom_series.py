@@ -8,13 +8,14 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from medseg.config import RegionConfig, ToleranceConfig
 from medseg.data.burned_in import blank, burned_in
 from medseg.data.dicom import DAMAGED, Header
-from medseg.data.dicom_geometry import Plane, grid_step, plane_of, same_grid
-from medseg.data.dicom_headers import HeaderReader
-from medseg.data.dicom_pixels import read_pixels
+from medseg.data.dicom_geometry import PLACE_TAGS, Plane, grid_step, moved, plane_of, same_grid
+from medseg.data.dicom_pixel_check import IMAGE_GROUP, PALETTE
+from medseg.data.dicom_pixels import PixelReader
 from medseg.data.dicom_units import Rescale, Volume, has_lut, rescale_of, through_lut, with_rising_grey
 from medseg.data.image import LPS_TO_RAS, Image, from_lps
 from medseg.errors import RejectedFileError
@@ -40,15 +41,15 @@ def read_series(
         int16 or uint16 where the rescaled values are whole and fit, else float32.
 
     Raises:
-        RejectedFileError: ``plane_of``'s, ``grid_step``'s, ``read_pixels``' and ``rescale_of``'s codes,
+        RejectedFileError: ``plane_of``'s, ``grid_step``'s, ``PixelReader``'s and ``rescale_of``'s codes,
             ``mixed-slices``, ``unsupported-pixels``.
     """
-    headers = HeaderReader()
+    reader = _SliceReader(see, regions)
     planes: list[Plane] = []
     volume: Volume | None = None
     for index, path in enumerate(paths):
         try:
-            plane, stored, rescale = _read_slice(path, headers, see, regions)
+            plane, stored, rescale = reader.read(path)
         except DAMAGED as error:
             reason = f"header is damaged ({type(error).__name__})"
             raise RejectedFileError("unreadable-dicom", reason, path) from None
@@ -61,21 +62,40 @@ def read_series(
     return assemble(volume, planes, tolerances)
 
 
-def _read_slice(
-    path: Path, headers: HeaderReader, see: SeeHeader, regions: Sequence[RegionConfig]
-) -> tuple[Plane, NDArray, Rescale]:
-    header, stored = read_pixels(path, headers)
-    dataset = header.dataset
-    see(header)
-    if stored.ndim != 2 or dataset.PhotometricInterpretation == "PALETTE COLOR":
-        raise RejectedFileError("unsupported-pixels", "a slice must hold one grey value per pixel", path)
-    if regions and burned_in(dataset):
-        stored = blank(stored, regions)
-    plane = plane_of(dataset, (stored.shape[0], stored.shape[1]), path)
-    stored = with_rising_grey(stored, dataset)
-    if has_lut(dataset):
-        return plane, through_lut(stored, dataset, path), Rescale()
-    return plane, stored, rescale_of(dataset, path)
+class _SliceReader:
+    """Reads slices one after the other; what they share is parsed once."""
+
+    def __init__(self, see: SeeHeader, regions: Sequence[RegionConfig]) -> None:
+        self._see = see
+        self._regions = regions
+        self._pixels = PixelReader()
+        self._last: tuple[Plane, Rescale, bool] | None = None
+
+    def read(self, path: Path) -> tuple[Plane, NDArray, Rescale]:
+        """Place, stored values with rising grey, and how they are rescaled."""
+        header, stored = self._pixels.read(path)
+        dataset = header.dataset
+        self._see(header)
+        if self._last and header.keeps(PLACE_TAGS, (IMAGE_GROUP,)):
+            last, rescale, plain = self._last
+            plane = moved(last, dataset, path)
+        else:
+            self._last = None
+            plane, rescale = self._place(dataset, stored, path)
+            plain = not (self._regions or has_lut(dataset) or dataset.PhotometricInterpretation == "MONOCHROME1")
+        self._last = (plane, rescale, plain)
+        return plane, stored if plain else self._grey(dataset, stored, path), rescale
+
+    def _place(self, dataset: Dataset, stored: NDArray, path: Path) -> tuple[Plane, Rescale]:
+        if stored.ndim != 2 or dataset.PhotometricInterpretation == PALETTE:
+            raise RejectedFileError("unsupported-pixels", "a slice must hold one grey value per pixel", path)
+        plane = plane_of(dataset, (stored.shape[0], stored.shape[1]), path)
+        return plane, Rescale() if has_lut(dataset) else rescale_of(dataset, path)
+
+    def _grey(self, dataset: Dataset, stored: NDArray, path: Path) -> NDArray:
+        if self._regions and burned_in(dataset):
+            stored = blank(stored, self._regions)
+        return through_lut(stored, dataset, path) if has_lut(dataset) else with_rising_grey(stored, dataset)
 
 
 def flips_of(plane: Plane) -> tuple[bool, bool, bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from medseg.data.dicom import DAMAGED
 from medseg.errors import RejectedFileError
@@ -58,13 +58,17 @@ def has_lut(dataset: Dataset) -> bool:
 
 
 def through_lut(stored: NDArray, dataset: Dataset, path: Path) -> NDArray:
-    """Values of the Modality LUT.
+    """Values of the Modality LUT; of a MONOCHROME1 picture turned round within what the LUT can say.
 
     Raises:
         RejectedFileError: ``bad-rescale``.
     """
     try:
-        return apply_modality_lut(stored, dataset)
+        values = apply_modality_lut(stored, dataset)
+        if dataset.PhotometricInterpretation != "MONOCHROME1":
+            return values
+        bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+        return np.array(2**bits - 1, values.dtype) - values
     except DAMAGED as error:
         reason = f"Modality LUT cannot be applied ({type(error).__name__})"
         raise RejectedFileError("bad-rescale", reason, path) from None
@@ -120,7 +124,7 @@ class Volume:
     def _widen(self, whole: bool) -> None:
         if self.array.dtype.kind == "f":
             return
-        needed = np.float32
+        needed: type[np.generic] = np.float32
         for dtype in (np.int16, np.uint16):
             if whole and np.iinfo(dtype).min <= self._low and self._high <= np.iinfo(dtype).max:
                 needed = dtype

@@ -16,7 +16,8 @@ Matrices = tuple[NDArray[np.float32] | None, NDArray[np.float32] | None, NDArray
 
 LINEAR: Orders = (1, 1, 1)
 CACHED_MATRICES = 48  # 40 kB to 1 MB each
-REACH = 24  # voxels: farther away a cubic B-spline's weights are below 1e-12
+SMALLEST = 1e-12  # weights below it are left out
+REACH = 24  # voxels: all weights of a cubic B-spline that lie farther away are that small
 PERIOD = 64  # of the impulses that probe the weights; more than twice the reach
 BLOCK = 32  # rows of a matrix that share one band; measured: 16 and 64 take longer
 
@@ -59,8 +60,9 @@ def matrix(old: int, new: int, order: int) -> NDArray[np.float32] | None:
     impulses[columns % period, columns] = 1
     responses = ndimage.zoom(impulses, (1, new / old), order=order, mode="nearest", grid_mode=True)
     centres = centre(np.arange(new), old, new)
-    near = np.abs(columns - centres[:, None]) <= REACH
-    weights = np.where(near, responses.T[:, columns % period], 0).astype(np.float32)
+    weights = responses.T[:, columns % period]
+    kept = (np.abs(columns - centres[:, None]) <= REACH) & (np.abs(weights) >= SMALLEST)
+    weights = np.where(kept, weights, 0).astype(np.float32)
     weights.flags.writeable = False
     return weights
 

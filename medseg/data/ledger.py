@@ -26,6 +26,12 @@ class Ledger:
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute("CREATE TABLE fate (name BLOB PRIMARY KEY, code TEXT, reason TEXT) WITHOUT ROWID")
         self._database.execute("BEGIN")
+        self._kept: set[str] = set()
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Accept files for what they say about many cases, whatever becomes of one of these."""
+        self._kept.update(names)
+        self.accept(self._kept)
 
     def accept(self, names: Iterable[str]) -> None:
         rows = ((_stored(name),) for name in names)
@@ -38,7 +44,7 @@ class Ledger:
         self._database.executemany(
             "INSERT INTO fate VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
             " SET code = excluded.code, reason = excluded.reason WHERE code IS NULL",
-            ((_stored(row.path), row.code, row.reason) for row in rejections),
+            ((_stored(row.path), row.code, row.reason) for row in rejections if row.path not in self._kept),
         )
 
     def reject_case(self, case: SourceCase, error: RejectedFileError, at_fault: str | None) -> None:
@@ -66,10 +72,9 @@ class Ledger:
             ),
         )
 
-    def rejected(self, limit: int = -1) -> Iterator[Rejection]:
-        """Sorted by path; those that are at fault themselves come first where there is a limit."""
-        order = "name" if limit < 0 else "code IN ('case-rejected', 'not-part-of-layout'), name"
-        query = f"SELECT name, code, reason FROM fate WHERE code IS NOT NULL ORDER BY {order} LIMIT {limit}"
+    def rejected(self) -> Iterator[Rejection]:
+        """Sorted by path."""
+        query = "SELECT name, code, reason FROM fate WHERE code IS NOT NULL ORDER BY name"
         for name, code, reason in self._database.execute(query):
             yield Rejection(_shown(name), code, reason)
 
@@ -79,8 +84,16 @@ class Ledger:
 
     def by_code(self) -> dict[str, int]:
         """Number of rejected files by code, the most frequent first."""
-        query = "SELECT code, count(*) FROM fate WHERE code IS NOT NULL GROUP BY code ORDER BY count(*) DESC, code"
-        return {str(code): int(count) for code, count in self._database.execute(query)}
+        return {row.code: count for row, count in self.examples()}
+
+    def examples(self) -> list[tuple[Rejection, int]]:
+        """The first file of every code, and how many there are, the most frequent code first."""
+        query = (
+            "SELECT min(name), code, reason, count(*) FROM fate WHERE code IS NOT NULL"
+            " GROUP BY code ORDER BY count(*) DESC, code"  # SQLite takes the reason from the row of the least name
+        )
+        found = self._database.execute(query)
+        return [(Rejection(_shown(name), code, reason), int(count)) for name, code, reason, count in found]
 
     def write_csv(self, path: Path, redact: Callable[[str], str]) -> None:
         """``rejected.csv``; ``redact`` takes identities out of names and reasons."""

@@ -21,6 +21,7 @@ from medseg.types import Affine
 GZIP_MAGIC = b"\x1f\x8b"
 COMPRESSION_LEVEL = 2  # of ISA-L: five times as fast as zlib's level 4 for 1 to 7% more bytes
 HEADER_BYTES, VOXEL_OFFSET = 348, 352  # between them four zeros: no extensions
+COMPRESSED_HEADER_BYTES = 8192  # hold the compressed header whatever the voxels are
 _GZIP_FAULTS: Any = (OSError, EOFError, isal_zlib.error)  # its type stubs take the last for a value
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # its header repairs are refused or said by us
@@ -110,7 +111,8 @@ def compressed(data: bytes | bytearray) -> bytes:
 
 def header_bytes(data: bytes | bytearray) -> bytes:
     """Everything in a compressed NIfTI-1 file of ours that is not voxels."""
-    return isal_zlib.decompressobj(isal_zlib.MAX_WBITS | 16).decompress(data, VOXEL_OFFSET)
+    start = data[:COMPRESSED_HEADER_BYTES]
+    return isal_zlib.decompressobj(isal_zlib.MAX_WBITS | 16).decompress(start, VOXEL_OFFSET)
 
 
 def _content(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from medseg.data.image import Image, from_picture
 from medseg.data.picture_text import picture_text
 from medseg.errors import RejectedFileError
+
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damage is refused, or said by us
 
 _FORMATS = ("PNG", "JPEG", "TIFF")  # by content; other decoders stay closed
 _LOSSY_FORMATS = ("JPEG", "MPO")

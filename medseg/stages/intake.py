@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from medseg.storage import Store, open_store
 log = logging.getLogger(__name__)
 
 CODE_VERSION = 2  # raise when the same source gives other files
-KEY_FOLDER = Path(".medseg")
+KEY_FOLDER = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "medseg"  # outlives any store
 STATE = "state"
 RECORDS_FILE, CATALOG_FILE = f"{STATE}/records.sqlite", f"{STATE}/catalog.sqlite"
 PARTS = "parts"

@@ -24,8 +24,7 @@ from medseg.artifacts import (
 from medseg.data.canonical import Overview, describe_dataset
 from medseg.data.cases import write_cases
 from medseg.data.deidentify import profile_name
-from medseg.data.layouts import describe_layouts
-from medseg.data.layouts.listing import Rejection, SourceCase
+from medseg.data.layouts.listing import SourceCase
 from medseg.data.ledger import Ledger
 from medseg.errors import DataError, StageError
 from medseg.stages.intake import CATALOG_FILE, PARTS, RECORDS_FILE, Intake, cases_of
@@ -34,7 +33,8 @@ from medseg.storage.store import in_parallel
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5  # rejections and warnings that are told one by one
+SHOWN = 5  # warnings that are told one by one
+FOLLOWING = ("case-rejected", "not-part-of-layout")  # codes of files that are not at fault themselves
 KEPT_WARNINGS = 200
 
 
@@ -86,7 +86,7 @@ class _Draft:
     def gather(self) -> None:
         """Give every file its fate and every case its record."""
         missing = 0
-        self.ledger.accept(self.intake.listing.metadata)
+        self.ledger.keep(self.intake.listing.metadata)
         self.ledger.reject(self.intake.listing.rejected)
         for key, found in cases_of(self.intake):
             record = self.intake.records.get(key)
@@ -208,11 +208,8 @@ class _Draft:
         redact = self.intake.reading.identities.redact
         for warning in self.warnings[:SHOWN]:
             log.warning("ingest: %s", redact(warning))
-        for line in self.ledger.rejected(SHOWN):
-            log.warning("ingest: left out %s", redact(_line(line)))
-        counts = self.ledger.by_code()
-        if sum(counts.values()) > SHOWN:
-            log.warning("ingest: left out %d of %d files: %s", sum(counts.values()), self.ledger.seen, _shown(counts))
+        for line in self._left_out():
+            log.warning("ingest: left out %s", line)
         log.info("ingest: %d cases", self.overview.cases)
 
     def _refuse(self) -> None:
@@ -220,12 +217,18 @@ class _Draft:
         path = self.intake.reading.scratch / REJECTED_FILE
         self.ledger.write_csv(path, redact)
         self.intake.store.put_file(path, f"refused/{REJECTED_FILE}")
-        lines = "\n".join(f"  {redact(_line(rejection))}" for rejection in self.ledger.rejected(SHOWN))
+        lines = "\n".join(f"  {line}" for line in self._left_out())
         raise DataError(
-            f"{self.intake.recognised.source}: no usable case in {self.ledger.seen} files"
-            f" ({_shown(self.ledger.by_code())}). First reasons:\n{lines}\n"
-            f"All reasons are in {self.intake.store.uri}/refused/{REJECTED_FILE}. Known layouts:\n{describe_layouts()}"
+            f"{self.intake.recognised.source}: no usable case in {self.ledger.seen} files:\n{lines}\n"
+            f"All reasons: {self.intake.store.uri}/refused/{REJECTED_FILE}; `medseg layouts` says how scans may lie"
         )
+
+    def _left_out(self) -> Iterator[str]:
+        """One line per reason, those that a file is itself at fault for first."""
+        redact = self.intake.reading.identities.redact
+        for first, count in sorted(self.ledger.examples(), key=lambda row: row[0].code in FOLLOWING):
+            example = f"{redact(first.path)}: {redact(first.reason)}"
+            yield f"{count} x {first.code}, such as {example}"
 
 
 def _texts(records: Iterator[CaseRecord] | _Accepted) -> Iterator[str]:
@@ -233,14 +236,6 @@ def _texts(records: Iterator[CaseRecord] | _Accepted) -> Iterator[str]:
         assert record.case is not None
         case = record.case
         yield " ".join((case.case, case.patient, case.split, case.label, *case.facts.values()))
-
-
-def _line(rejection: Rejection) -> str:
-    return f"{rejection.path}: {rejection.code}: {rejection.reason}"
-
-
-def _shown(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {code}" for code, count in counts.items())
 
 
 def _copy_volumes(draft: _Draft, version: str) -> None:

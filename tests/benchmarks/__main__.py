@@ -15,7 +15,7 @@ from tests.benchmarks.timing import Line
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS")
 BENCHMARKS = ("resampling", "nifti_files", "dicom_series", "archive")
-WIDTHS = (48, 26, 46, 36)
+WIDTHS = (48, 26, 48, 44)
 
 
 def main(names: list[str]) -> int:

@@ -36,7 +36,9 @@ def lines() -> Iterator[Line]:
 
 def _ingest(root: Path) -> None:
     shutil.rmtree(root / "store", ignore_errors=True)
-    settings = (f"dataset.source={root / 'source'}", "dataset.name=one", "workers=1")
+    (root / "key").write_text("0" * 64)
+    key = f"dataset.deidentify.key=file:{root / 'key'}"
+    settings = (f"dataset.source={root / 'source'}", "dataset.name=one", "workers=1", key)
     ingest(load_recipe(None, settings), str(root / "store"))
 
 

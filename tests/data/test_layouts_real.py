@@ -123,6 +123,12 @@ def test_the_slices_of_uw_madison_equal_the_volume_that_they_were_made_from(shar
     assert drawn == totals
 
 
+def test_a_file_without_reference_is_told_the_name_that_it_would_have(shared_data: Path, tmp_path: Path) -> None:
+    (left_out,) = Listed(shared_data / "spine_mri", "auto", tmp_path).listing.rejected
+    assert left_out.path == "t2_seg-manual_labeled.nii.gz"
+    assert left_out.reason == "no reference of this name by {case}_seg-manual.{ext}"
+
+
 def test_masks_of_lesions_and_nuclei_are_whole(shared_data: Path, tmp_path: Path) -> None:
     lesions = Listed(shared_data / "breast_us_busi", "auto", tmp_path)
     drawn = {case.case: int(encode(lesions.reference(case), {"lesion": 1})[0].sum()) for case in lesions.cases}

@@ -85,7 +85,7 @@ def test_the_slice_thickness_is_a_setting_and_is_said(root: Path) -> None:
 def test_missing_slices_leave_the_case_out_and_are_named(root: Path) -> None:
     (root / slice_name(2)).unlink()
     found = Listed(root)
-    assert set(found.codes.values()) == {"missing-slices"}
+    assert set(found.codes.values()) == {"slice-gap"}
     assert next(iter(found.listing.rejected)).reason == "1 of its slices have no file: 2"
 
 
@@ -104,7 +104,7 @@ def test_runs_outside_of_the_picture_are_refused(root: Path, runs: str) -> None:
 
 def test_classes_that_overlap_are_refused_or_ordered(root: Path) -> None:
     write_table(root, {("0002", "bowel"): "1 2", ("0002", "stomach"): "2 2"})
-    assert code(Listed(root)) == "overlapping-classes"
+    assert code(Listed(root)) == "overlapping-segments"
     last = Listed(root, overlap="last").reference().image.array[0, ::-1, -1, 1]
     first = Listed(root, overlap="first").reference().image.array[0, ::-1, -1, 1]
     assert (first.tolist(), last.tolist()) == ([1, 1, 2], [1, 2, 2])

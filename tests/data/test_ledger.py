@@ -45,6 +45,13 @@ def test_the_first_reason_stays_and_a_reason_beats_acceptance(ledger: Ledger) ->
     assert ledger.by_code() == {"first": 1}
 
 
+def test_a_table_that_many_cases_share_stays_when_one_of_them_is_left_out(ledger: Ledger) -> None:
+    ledger.keep(["train.csv"])
+    case = SourceCase("a", "a", "", ("images/a.png",), ("train.csv",))
+    ledger.reject_case(case, RejectedFileError("truncated", "too short"), "images/a.png")
+    assert fates(ledger) == {"images/a.png": "truncated"}
+
+
 def test_what_nobody_asked_for_is_left_out_at_the_close(ledger: Ledger, tmp_path: Path) -> None:
     root = tmp_path / "source"
     root.mkdir()

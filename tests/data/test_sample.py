@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from medseg.data.labels import encode
-from medseg.data.layouts import Source, choose_layout
 from medseg.data.phantom import ORGANS, make_torso
 from medseg.data.sample import PROTOCOLS, write_sample
 from medseg.errors import DataError
+from tests.data.dicom_scenes import listed
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +47,18 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
         write_sample(tmp_path, patients=1)
 
 
-def test_both_protocols_come_back_voxel_by_voxel(sample: Path) -> None:
-    source = Source.of_folder(sample)
-    layout, _ = choose_layout(source, "auto")
-    listing = layout.read(source)
-    assert (layout.name, listing.modality, listing.rejected) == ("dicom-seg", "ct", [])
-    assert listing.classes == {name: number for number, name in enumerate(ORGANS, start=1)}
+def test_both_protocols_come_back_voxel_by_voxel(sample: Path, tmp_path: Path) -> None:
+    found = listed(sample, tmp_path)
+    assert (found.listing.modality, found.listing.task, found.rejected) == ("ct", "segmentation", {})
+    assert found.listing.classes == {name: number for number, name in enumerate(ORGANS, start=1)}
     truths = [make_torso(np.random.default_rng([0, number]), *PROTOCOLS[number % 2]) for number in (1, 2)]
-    for case in listing.cases:
-        image = layout.load_image(case, "ct")
-        number = int(case.images[0].parts[-3].removeprefix("patient-"))
+    for case in found.cases:
+        image = found.load(case).image
+        number = int(case.images[0].split("/")[0].removeprefix("patient-"))
         truth, (_, spacing_mm) = truths[number - 1], PROTOCOLS[number % 2]
         assert np.array_equal(image.array[0], truth.hounsfield[::-1, ::-1])  # LPS to RAS
         assert np.allclose(image.geometry.spacing_mm, spacing_mm)
-        encoded, _ = encode(layout.load_reference(case, image.geometry), listing.classes)
+        encoded, _ = encode(found.draw(case), found.listing.classes)
         assert np.array_equal(encoded, truth.organs[::-1, ::-1])
         assert set(np.unique(encoded)) == {0, 1, 2, 3}
 

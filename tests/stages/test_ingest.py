@@ -162,7 +162,7 @@ def test_no_usable_case_names_counts_reasons_and_layouts(source: Path, store: st
     (source / "images/good.nii.gz").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         ingest(recipe(source), store)
-    for part in (str(source), "2 files", "1 empty-file", "images/good.nii.gz: empty-file", "nnunet"):
+    for part in (str(source), "2 files", "1 x empty-file, such as images/good.nii.gz", "medseg layouts"):
         assert part in str(caught.value)
     kept = (Path(store) / "datasets/scans/refused/rejected.csv").read_text()
     assert kept.startswith("path,code,reason\nimages/good.nii.gz,empty-file")

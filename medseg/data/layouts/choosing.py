@@ -8,6 +8,7 @@ from typing import Any
 from medseg.config import DatasetConfig
 from medseg.data.layouts.card import built_in_card, read_card
 from medseg.data.layouts.card_layout import CardLayout
+from medseg.data.layouts.dicom import DicomLayout
 from medseg.data.layouts.listing import Layout
 from medseg.data.layouts.uw_madison import UwMadisonCard, UwMadisonLayout
 from medseg.data.source import Source
@@ -24,20 +25,12 @@ def _card(name: str) -> Builder:
     return lambda config: CardLayout(config, built_in_card(name))
 
 
-def _dicom() -> dict[str, Builder]:
-    try:
-        from medseg.data.layouts.dicom import DicomLayout
-    except ImportError:
-        return {}
-    return {DicomLayout.name: DicomLayout}
-
-
 LAYOUTS: dict[str, Builder] = {
     **{name: _card(name) for name in ("nnunet", "decathlon")},
     UwMadisonLayout.name: UwMadisonLayout,
     **{name: _card(name) for name in ("left-right-lungs", "busi", "pairs", "split-pairs", "objects")},
     **{name: _card(name) for name in ("case-folders", "suffix-pairs")},
-    **_dicom(),
+    DicomLayout.name: DicomLayout,
     **{name: _card(name) for name in ("class-table", "class-folders", "unlabelled")},
 }
 

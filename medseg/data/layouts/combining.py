@@ -37,7 +37,7 @@ def by_class(paths: Mapping[str, Sequence[Path]], overlap: Overlap) -> Reference
         overlap: who owns voxels that two classes hold.
 
     Raises:
-        RejectedFileError: as ``merged``, or ``overlapping-classes``.
+        RejectedFileError: as ``merged``, or ``overlapping-segments``.
     """
     references = _on_one_grid([path for found in paths.values() for path in found])
     first = next(iter(references.values())).image
@@ -49,7 +49,7 @@ def by_class(paths: Mapping[str, Sequence[Path]], overlap: Overlap) -> Reference
         taken = held & (values > 0)
         if overlap == "refuse" and taken.any():
             reason = f"class {name!r} claims {int(taken.sum())} voxels that another class claims too"
-            raise RejectedFileError("overlapping-classes", reason, found[0])
+            raise RejectedFileError("overlapping-segments", reason, found[0])
         values[held & ~taken if overlap == "first" else held] = value
     names = {name: value for value, name in enumerate(paths, start=1)}
     return Reference(Image(values, first.affine), names=names)

@@ -18,11 +18,10 @@ from medseg.data.dicom_cases import Cases, Images, Rejections, case_name, find_i
 from medseg.data.dicom_catalog import Catalog
 from medseg.data.dicom_drawing import Region, draw, names_only
 from medseg.data.dicom_frames import frame_stacks, volume_image
-from medseg.data.dicom_headers import HeaderReader
 from medseg.data.dicom_index import index_files
 from medseg.data.dicom_kinds import kind_of
 from medseg.data.dicom_pictures import picture_image
-from medseg.data.dicom_pixels import read_pixels
+from medseg.data.dicom_pixels import PixelReader
 from medseg.data.dicom_records import owner_of, secret_of
 from medseg.data.dicom_references import match_references
 from medseg.data.dicom_seg import segment_names, segment_regions
@@ -102,7 +101,7 @@ class DicomLayout(Layout):
         if len(paths) > 1:
             return read_series(paths, tolerances, see, regions)
         (path,) = paths
-        header, stored = read_pixels(path, HeaderReader())
+        header, stored = PixelReader().read(path)
         kind = kind_of(class_of(header.dataset))
         if kind == "slice":
             return read_series(paths, tolerances, see, regions)

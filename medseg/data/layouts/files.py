@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +39,17 @@ def read_images(paths: Sequence[Path], modality: Modality, fourth_axis: bool, to
         if not image.geometry.matches(first, match_tolerance_mm(first, tolerances)):
             raise RejectedFileError("channel-geometry", "does not lie on the grid of the first channel", path)
     array = np.concatenate([image.array for image in images]) if len(images) > 1 else images[0].array
-    texts = [text for _, text in read]
+    texts = [text for _, found in read for text in found.items()]
     return Loaded(
         Image(with_kept_dtype(array), images[0].affine),
-        removed={name: "removed" for text in texts for name in text},
-        identities=frozenset(value for text in texts for name, value in text.items() if _may_identify(name, value)),
+        removed={name: "removed" for name, _ in texts},
+        identities=identities_of(texts),
     )
+
+
+def identities_of(texts: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Of fields and their texts, the texts that may name a person."""
+    return frozenset(text for name, text in texts if text.strip() and not name.endswith(_TOOLS))
 
 
 def read_reference(path: Path, voxels: Path | None = None) -> Reference:
@@ -83,7 +88,3 @@ def _read(path: Path, voxels: Path | None, modality: Modality, fourth_axis: bool
 
 def _ends(path: Path, endings: tuple[str, ...]) -> bool:
     return path.name.lower().endswith(endings)
-
-
-def _may_identify(name: str, value: str) -> bool:
-    return bool(value.strip()) and not name.endswith(_TOOLS)

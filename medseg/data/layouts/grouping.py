@@ -42,6 +42,10 @@ class _Drawn:
     def files(self) -> list[str]:
         return [name for files in self.by_class.values() for _, name in files]
 
+    @property
+    def first_files(self) -> list[str]:
+        return [files[0][1] for files in self.by_class.values()]
+
 
 class Grouper:
     """Groups the names of one source.
@@ -117,27 +121,28 @@ class Grouper:
 
     def _add(self, found: Mapping[str, str], channels: Mapping[str, list[str]], taken: set[str]) -> None:
         """Make a case of one image, or list its files."""
-        for first, *more in channels.values():
-            self._result.repeated += len(more)
-            self._result.reject(more, "duplicate-case", f"another file is this image already: {_folder(first)}")
-        names = [channels[channel][0] for channel in self._ordered(channels)]
         drawn = self._drawn.get(self._key(found), _Drawn()) if self._card.references else _Drawn()
+        self._leave_repeated(channels, drawn)
+        images = tuple(self._whole(channels[channel][0] for channel in self._ordered(channels)))
+        references = tuple(self._whole(drawn.files if self._card.merge else drawn.first_files))
         case = _case(found)
-        references = [files[0][1] for files in drawn.by_class.values()] if not self._card.merge else drawn.files
-        if not self._card.merge:
-            for files in drawn.by_class.values():
-                more = [name for _, name in files[1:]]
-                self._result.reject(more, "duplicate-case", "another file is this reference already")
         if fault := self._fault(channels, drawn, case in taken):
-            self._result.reject((*self._whole(names), *self._whole(references)), *fault)
+            self._result.reject((*images, *references), *fault)
             return
         taken.add(case)
         label = found.get("class") or ""
         self._result.classes.update({label} - {""})
         patient = found.get("patient") or case
         split = self._card.splits.get(found.get("split") or "", "")
-        images, whole = tuple(self._whole(names)), tuple(self._whole(references))
-        self._result.cases.append(SourceCase(case, patient, split, images, whole, label))
+        self._result.cases.append(SourceCase(case, patient, split, images, references, label))
+
+    def _leave_repeated(self, channels: Mapping[str, list[str]], drawn: _Drawn) -> None:
+        for _, *more in channels.values():
+            self._result.repeated += len(more)
+            self._result.reject(more, "duplicate-case", "another file is this image already")
+        if not self._card.merge:
+            more = [name for files in drawn.by_class.values() for _, name in files[1:]]
+            self._result.reject(more, "duplicate-case", "another file is this reference already")
 
     def _ordered(self, channels: Mapping[str, list[str]]) -> list[str]:
         named = self._card.channels if isinstance(self._card.channels, tuple) else ()
@@ -163,7 +168,8 @@ class Grouper:
         for place, (class_name, pattern) in enumerate(self._card.reference_patterns):
             places = {found for found, _ in drawn.by_class.get(class_name, ())}
             if not places or (self._card.merge and place not in places):
-                return pattern.text
+                used = () if self._card.merge else self._uses.get(class_name, {}).values()
+                return next(iter(used), pattern.text)
         return ""
 
     def _whole(self, names: Iterable[str]) -> Iterator[str]:
@@ -180,8 +186,3 @@ def _case(found: Mapping[str, str]) -> str:
         if owner and not case.startswith(owner):
             case = f"{owner}_{case}"
     return case_name(case)
-
-
-def _folder(name: str) -> str:
-    folder, _, last = name.rpartition("/")
-    return f"one in {folder or 'the same folder'} that ends in {last.rpartition('.')[2]}"

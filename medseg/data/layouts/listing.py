@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 from medseg.artifacts import Modality, Task
 from medseg.config import DatasetConfig
@@ -115,8 +114,8 @@ class Layout(ABC):
         description: what such a folder looks like, in one line.
     """
 
-    name: ClassVar[str] | str
-    description: ClassVar[str] | str
+    name: str
+    description: str
 
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config

@@ -15,10 +15,11 @@ from medseg.artifacts import Modality
 from medseg.config import DatasetConfig, Positive, Section
 from medseg.data.image import Image
 from medseg.data.labels import Reference
+from medseg.data.layouts.files import identities_of
 from medseg.data.layouts.listing import Layout, Listing, Loaded, Reading, Rejection, SourceCase
 from medseg.data.layouts.pseudonymous import pseudonymous_cases
 from medseg.data.layouts.run_lengths import Runs, decode, read_runs
-from medseg.data.raster import read_picture
+from medseg.data.raster import Picture, read_picture
 from medseg.data.source import Source
 from medseg.errors import RejectedFileError
 from medseg.types import Geometry
@@ -90,18 +91,10 @@ class UwMadisonLayout(Layout):
             DataError: ``train.csv`` cannot be read.
         """
         runs = self._runs(source)
-        grouped: dict[str, list[_Slice]] = defaultdict(list)
-        for name in source.names():
-            if found := _Slice.of(name):
-                grouped[found.case].append(found)
-        wanted: dict[str, set[int]] = defaultdict(set)
-        for key in runs:
-            case, _, number = key.rpartition("_slice_")
-            wanted[case].add(int(number) if number.isdigit() else 0)
+        wanted = _wanted(runs)
         cases: list[SourceCase] = []
         rejected: list[Rejection] = []
-        for case, slices in sorted(grouped.items()):
-            slices.sort(key=lambda found: found.number)
+        for case, slices in sorted(_grouped(source).items()):
             if fault := _fault(slices, wanted[case]):
                 rejected.extend(Rejection(found.name, *fault) for found in slices)
             else:
@@ -109,39 +102,33 @@ class UwMadisonLayout(Layout):
                 cases.append(SourceCase(case, slices[0].patient, "", names, (TABLE,)))
         if self.pseudonymous:
             cases = list(pseudonymous_cases(cases, reading))
-        classes = sorted({name for found in runs.values() for name in found})
         stated = f"names of slices do not say their thickness: taken as {self.card.slice_thickness_mm:g} mm"
         return Listing(
             cases=cases,
             count=len(cases),
             metadata=[TABLE],
             rejected=rejected,
-            classes={name: value for value, name in enumerate(classes, start=1)},
+            classes={name: value for value, name in enumerate(_classes(runs), start=1)},
             modality="mr",
             warnings=[stated],
         )
 
     def load_image(self, source: Source, case: SourceCase, modality: Modality) -> Loaded:
         """Stack the slices."""
-        planes: list[NDArray] = []
-        removed: dict[str, str] = {}
-        for found in _slices(case):
-            path = source.path(found.name)
-            picture = read_picture(path, rgb=False)
-            rows, columns, *_ = found.grid
-            if picture.image.geometry.shape != (columns, rows, 1):
-                width, height, _ = picture.image.geometry.shape
-                reason = f"is {width} x {height} pixels, its name says {columns} x {rows}"
-                raise RejectedFileError("shape-mismatch", reason, path)
-            planes.append(picture.image.array)
-            removed |= dict.fromkeys(picture.text, "removed")
-        return Loaded(self._stacked(np.concatenate(planes, axis=3), case), removed=removed)
+        pictures = [_read(source, found) for found in _slices(case)]
+        array = np.concatenate([picture.image.array for picture in pictures], axis=3)
+        texts = [text for picture in pictures for text in picture.text.items()]
+        return Loaded(
+            self._stacked(array, case),
+            removed={name: "removed" for name, _ in texts},
+            identities=identities_of(texts),
+        )
 
     def load_reference(self, source: Source, case: SourceCase, grid: Geometry | None) -> Reference:
         """Decode the runs of every slice and class."""
         runs = self._runs(source)
         path = source.path(TABLE)
-        order = list(self.config.classes or sorted({name for found in runs.values() for name in found}))
+        order = list(self.config.classes or _classes(runs))
         planes = []
         for found in _slices(case):
             try:
@@ -163,7 +150,7 @@ class UwMadisonLayout(Layout):
             taken = held & (plane > 0)
             if self.config.overlap == "refuse" and taken.any():
                 reason = f"class {name!r} claims {int(taken.sum())} pixels that another class claims too"
-                raise RejectedFileError("overlapping-classes", reason)
+                raise RejectedFileError("overlapping-segments", reason)
             plane[held & ~taken if self.config.overlap == "first" else held] = order.index(name) + 1
         return plane
 
@@ -180,8 +167,44 @@ class UwMadisonLayout(Layout):
         return read_runs(path, path.stat().st_mtime_ns)
 
 
+def _grouped(source: Source) -> dict[str, list[_Slice]]:
+    """Slices by case, in the order of their numbers."""
+    grouped: dict[str, list[_Slice]] = defaultdict(list)
+    for name in source.names():
+        if found := _Slice.of(name):
+            grouped[found.case].append(found)
+    for slices in grouped.values():
+        slices.sort(key=lambda found: found.number)
+    return grouped
+
+
+def _wanted(runs: Runs) -> dict[str, set[int]]:
+    """Numbers of the slices that the table has rows for, by case."""
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for key in runs:
+        case, _, number = key.rpartition("_slice_")
+        if number.isdigit():
+            wanted[case].add(int(number))
+    return wanted
+
+
+def _classes(runs: Runs) -> list[str]:
+    return sorted({name for found in runs.values() for name in found})
+
+
 def _slices(case: SourceCase) -> list[_Slice]:
     return [found for name in case.images if (found := _Slice.of(name))]
+
+
+def _read(source: Source, found: _Slice) -> Picture:
+    path = source.path(found.name)
+    picture = read_picture(path, rgb=False)
+    rows, columns, *_ = found.grid
+    if picture.image.geometry.shape != (columns, rows, 1):
+        width, height, _ = picture.image.geometry.shape
+        reason = f"is {width} x {height} pixels, its name says {columns} x {rows}"
+        raise RejectedFileError("shape-mismatch", reason, path)
+    return picture
 
 
 def _fault(slices: list[_Slice], wanted: set[int]) -> tuple[str, str] | None:
@@ -192,7 +215,7 @@ def _fault(slices: list[_Slice], wanted: set[int]) -> tuple[str, str] | None:
     if len(set(numbers)) < len(numbers):
         return "duplicate-slice", "two files have one slice number"
     if missing := sorted((wanted | set(range(numbers[0], numbers[-1]))) - set(numbers)):
-        return "missing-slices", f"{len(missing)} of its slices have no file: {_shown(missing)}"
+        return "slice-gap", f"{len(missing)} of its slices have no file: {_shown(missing)}"
     if strange := sorted(set(numbers) - wanted):
         return "reference-missing", f"{TABLE} has no row for slices {_shown(strange)}"
     if len({found.grid for found in slices}) > 1:
