@@ -114,8 +114,8 @@ class DatasetConfig(Section):
         layout: ``auto``, a name that ``medseg layouts`` lists, or the layout card itself; a path of a card's YAML file
             is replaced by its content when the recipe is loaded.
         classes: class name to value in the reference files, background 0 left out; found by the layout if absent.
-        overlap: what becomes of voxels that two segments claim: the case is refused, or the segment that comes
-            ``first`` or ``last`` in the order of the classes owns them.
+        overlap: whose are voxels that two segments claim: of the class that comes ``last`` or ``first``, with a warning
+            that counts them, or the case is refused.
         fraction_threshold: fractional segments cover the voxels with at least this share.
         resample_references: references on another grid are resampled to their image's instead of refused.
     """
@@ -128,7 +128,7 @@ class DatasetConfig(Section):
     classes: dict[str, Annotated[int, Field(ge=1)]] | None = None
     tolerances: ToleranceConfig = ToleranceConfig()
     deidentify: DeidentifyConfig = DeidentifyConfig()
-    overlap: Literal["refuse", "first", "last"] = "refuse"
+    overlap: Literal["refuse", "first", "last"] = "last"
     fraction_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     resample_references: bool = False
 

@@ -47,9 +47,7 @@ class CanonicalCase:
             yield reference_key(self.case.case), self.reference
 
 
-def read_case(
-    layout: Layout, source: Source, found: SourceCase, classes: Classes, modality: Modality
-) -> CanonicalCase:
+def read_case(layout: Layout, source: Source, found: SourceCase, classes: Classes, modality: Modality) -> CanonicalCase:
     """Read one case and check image and reference against each other.
 
     Raises:
@@ -69,7 +67,9 @@ def read_case(
         encoded, warning = encode(reference, classes)
     except RejectedFileError as error:
         raise RejectedFileError(error.code, error.reason, path) from error
-    return CanonicalCase(case, loaded, encoded, values_of(reference), (warning,) if warning else ())
+    return CanonicalCase(
+        case, loaded, encoded, values_of(reference), (*reference.warnings, *([warning] if warning else []))
+    )
 
 
 def _on_grid(reference: Reference, grid: Geometry, config: DatasetConfig, path: Path) -> Reference:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medseg.data.image import Image
-from medseg.data.labels import Reference
-from medseg.errors import RejectedFileError
+from medseg.data.labels import Overlap, Reference, settle_overlap
 from medseg.types import Geometry
 
 Place = tuple[slice, slice, slice]
 Piece = tuple[Place, NDArray[np.bool_]]
-Overlap = Literal["refuse", "first", "last"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +23,13 @@ class Region:
 
     Attributes:
         pieces: gives parts of the voxel grid with the voxels in them that are of the class.
+        warnings: what was decided before.
     """
 
     name: str
     path: Path
     pieces: Callable[[], Iterator[Piece]]
+    warnings: tuple[str, ...] = ()
 
 
 def draw(regions: Sequence[Region], grid: Geometry, order: Sequence[str], overlap: Overlap) -> Reference:
@@ -45,15 +44,16 @@ def draw(regions: Sequence[Region], grid: Geometry, order: Sequence[str], overla
     """
     ranks = {name: rank for rank, name in enumerate(_completed(order, regions), start=1)}
     volume = np.zeros(grid.shape, dtype=np.uint16)
+    warnings = [warning for region in regions for warning in region.warnings]
     for region in sorted(regions, key=lambda region: ranks[region.name], reverse=overlap == "first"):
-        value = ranks[region.name]
+        value, claimed = ranks[region.name], 0
         for place, mask in region.pieces():
             part = volume[place]
-            if overlap == "refuse" and ((part[mask] != 0) & (part[mask] != value)).any():
-                reason = f"segment {region.name} covers voxels of another one; dataset.overlap says whose they are"
-                raise RejectedFileError("overlapping-segments", reason, region.path)
+            claimed += int(((part[mask] != 0) & (part[mask] != value)).sum())
             part[mask] = value
-    return Reference(Image(volume[None], grid.affine), names={region.name: ranks[region.name] for region in regions})
+        warnings += settle_overlap(region.name, claimed, overlap, region.path)
+    names = {region.name: ranks[region.name] for region in regions}
+    return Reference(Image(volume[None], grid.affine), names=names, warnings=tuple(warnings))
 
 
 def _completed(order: Sequence[str], regions: Sequence[Region]) -> list[str]:

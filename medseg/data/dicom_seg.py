@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -168,12 +168,14 @@ def _resampled(found: _Segmentation, grid: Geometry, config: DatasetConfig) -> l
     places = [_place(plane, own, tolerance_mm, found.path) for plane in found.planes]
     regions = [_region(found, number, places, own) for number in found.names]
     names = list(dict.fromkeys(found.names.values()))
-    values = resampled_classes(draw(regions, own, names, config.overlap).image, grid)[0]
+    drawn = draw(regions, own, names, config.overlap)
+    values = resampled_classes(drawn.image, grid)[0]
     whole = (slice(None), slice(None), slice(None))
-    return [
+    resampled = [
         Region(name, found.path, lambda value=value: iter([(whole, values == value)]))  # type: ignore[misc]
         for value, name in enumerate(names, start=1)
     ]
+    return [replace(resampled[0], warnings=drawn.warnings), *resampled[1:]]
 
 
 def _own_grid(found: _Segmentation, config: DatasetConfig) -> Geometry:

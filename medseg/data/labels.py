@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ LARGEST_VALUE = np.iinfo(np.uint8).max
 GREY_LEVELS = 16  # a mask with more distinct levels than this has interpolated edges, not that many classes
 JPEG_NOISE = 16  # a JPEG mask that is nowhere brighter than this is empty
 
+Overlap = Literal["refuse", "first", "last"]
 Classes = dict[str, int]  # class name to value in the reference files, background left out
 
 
@@ -30,12 +33,28 @@ class Reference:
         names: class name to value in this very reference, where the source names them itself (DICOM SEG).
         drawn: a picture, whose one class may have any grey level.
         lossy: grey levels are not exact.
+        warnings: what was decided when it was put together.
     """
 
     image: Image
     names: Classes | None = None
     drawn: bool = False
     lossy: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def settle_overlap(name: str, voxels: int, overlap: Overlap, path: Path) -> tuple[str, ...]:
+    """What is said of voxels that a class claims after another one has claimed them.
+
+    Raises:
+        RejectedFileError: ``overlapping-segments``, where the recipe refuses them.
+    """
+    if not voxels:
+        return ()
+    claimed = f"{voxels} voxels of {name} belong to another class too"
+    if overlap == "refuse":
+        raise RejectedFileError("overlapping-segments", f"{claimed}; dataset.overlap says whose they are", path)
+    return (f"{claimed}: the {overlap} of the classes owns them (dataset.overlap)",)
 
 
 def slug(name: str) -> str:

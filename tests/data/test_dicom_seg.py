@@ -112,7 +112,7 @@ def test_the_order_of_the_recipes_classes_goes_before_that_of_the_segments(tmp_p
 
 def test_overlapping_segments_are_refused_without_a_rule(tmp_path: Path) -> None:
     sources = images()
-    found = scene(tmp_path, overlapping(sources), sources=sources)
+    found = scene(tmp_path, overlapping(sources), sources=sources, overlap="refuse")
     assert code_of(found.draw) == "overlapping-segments"
 
 

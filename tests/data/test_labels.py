@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg.data.image import Image
-from medseg.data.labels import Reference, canonical_labels, checked_classes, encode, found_classes, slug
+from medseg.data.labels import Reference, canonical_labels, checked_classes, encode, found_classes, slug, values_of
 from medseg.errors import DataError, RejectedFileError
 
 
@@ -71,10 +71,14 @@ def test_segments_are_matched_by_name() -> None:
 
 
 def test_classes_are_found_from_values() -> None:
-    assert found_classes([drawn(0, 1), drawn(2, 0)]) == {"class_1": 1, "class_2": 2}
-    assert found_classes([drawn(0, 255, drawn=True)]) == {"foreground": 255}
-    assert found_classes([drawn(*range(200), drawn=True)]) == {"foreground": 255}
-    assert found_classes([drawn(0)]) == {}
+    assert found_in(drawn(0, 1), drawn(2, 0)) == {"class_1": 1, "class_2": 2}
+    assert found_in(drawn(0, 255, drawn=True)) == {"foreground": 255}
+    assert found_in(drawn(*range(200), drawn=True)) == {"foreground": 255}
+    assert found_in(drawn(0)) == {}
+
+
+def found_in(*references: Reference) -> dict[str, int]:
+    return found_classes(values_of(reference) for reference in references)
 
 
 @pytest.mark.parametrize("classes", [{}, {"a": 1, "b": 1}, {"a": -1}, {"a": 70000}])

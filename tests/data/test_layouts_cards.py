@@ -116,7 +116,7 @@ def test_classes_that_claim_one_voxel_are_refused_or_ordered_by_the_recipe(root:
     write_picture(root / "masks/lung/a.png", mask(0, 1))
     write_picture(root / "masks/heart/a.png", mask(1, 2))
     card = {"images": "images/{case}.{ext}", "references": "masks/{class}/{case}.{ext}"}
-    assert code(Listed(root, card)) == "overlapping-segments"
+    assert code(Listed(root, card, overlap="refuse")) == "overlapping-segments"
     first = Listed(root, card, overlap="first", classes={"lung": 1, "heart": 2}).reference()
     assert np.array_equal(shown(first.image), mask(0, 1, level=1) + mask(2, level=2))
     last = Listed(root, card, overlap="last", classes={"lung": 1, "heart": 2}).reference()

@@ -104,7 +104,7 @@ def test_runs_outside_of_the_picture_are_refused(root: Path, runs: str) -> None:
 
 def test_classes_that_overlap_are_refused_or_ordered(root: Path) -> None:
     write_table(root, {("0002", "bowel"): "1 2", ("0002", "stomach"): "2 2"})
-    assert code(Listed(root)) == "overlapping-segments"
+    assert code(Listed(root, overlap="refuse")) == "overlapping-segments"
     last = Listed(root, overlap="last").reference().image.array[0, ::-1, -1, 1]
     first = Listed(root, overlap="first").reference().image.array[0, ::-1, -1, 1]
     assert (first.tolist(), last.tolist()) == ([1, 1, 2], [1, 2, 2])

@@ -92,7 +92,7 @@ def test_a_contour_that_leaves_its_plane_is_refused(tmp_path: Path) -> None:
 
 def test_overlapping_regions_follow_the_recipe(tmp_path: Path) -> None:
     rois = {"Outer": [square(9.5, 19.5, 5)], "Inner": [square(9.5, 12.5, 5)]}
-    assert code_of(scene(tmp_path, rois).draw) == "overlapping-segments"
+    assert code_of(scene(tmp_path, rois, overlap="refuse").draw) == "overlapping-segments"
     owned = listed(tmp_path / "in", tmp_path / "last", overlap="last")
     assert drawn(owned, "inner").sum() == 9
     assert drawn(owned, "outer").sum() == 100 - 9

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medseg.data.image import Image
-from medseg.data.labels import GREY_LEVELS, JPEG_NOISE, LARGEST_VALUE, Reference
+from medseg.data.labels import GREY_LEVELS, JPEG_NOISE, LARGEST_VALUE, Overlap, Reference, settle_overlap
 from medseg.data.layouts.files import read_reference, with_voxels
 from medseg.errors import RejectedFileError
-
-Overlap = Literal["refuse", "first", "last"]
 
 
 def merged(paths: Sequence[Path]) -> Reference:
@@ -42,17 +39,16 @@ def by_class(paths: Mapping[str, Sequence[Path]], overlap: Overlap) -> Reference
     references = _on_one_grid([path for found in paths.values() for path in found])
     first = next(iter(references.values())).image
     values = np.zeros(first.array.shape, dtype=np.uint16)
+    warnings: list[str] = []
     for value, (name, found) in enumerate(paths.items(), start=1):
         held = np.logical_or.reduce(
             [_levels(references[path], path) > LARGEST_VALUE / 2 for path in found if path in references]
         )
         taken = held & (values > 0)
-        if overlap == "refuse" and taken.any():
-            reason = f"class {name!r} claims {int(taken.sum())} voxels that another class claims too"
-            raise RejectedFileError("overlapping-segments", reason, found[0])
+        warnings += settle_overlap(name, int(taken.sum()), overlap, found[0])
         values[held & ~taken if overlap == "first" else held] = value
     names = {name: value for value, name in enumerate(paths, start=1)}
-    return Reference(Image(values, first.affine), names=names)
+    return Reference(Image(values, first.affine), names=names, warnings=tuple(warnings))
 
 
 def _on_one_grid(paths: Sequence[Path]) -> dict[Path, Reference]:

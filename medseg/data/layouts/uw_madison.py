@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from medseg.artifacts import Modality
 from medseg.config import DatasetConfig, Positive, Section
 from medseg.data.image import Image
-from medseg.data.labels import Reference
+from medseg.data.labels import Reference, settle_overlap
 from medseg.data.layouts.files import identities_of
 from medseg.data.layouts.listing import Layout, Listing, Loaded, Reading, Rejection, SourceCase
 from medseg.data.layouts.pseudonymous import pseudonymous_cases
@@ -130,27 +130,28 @@ class UwMadisonLayout(Layout):
         path = source.path(TABLE)
         order = list(self.config.classes or _classes(runs))
         planes = []
+        claimed: Counter[str] = Counter()
         for found in _slices(case):
             try:
-                planes.append(self._drawn(found, runs[found.key], order))
+                planes.append(self._drawn(found, runs[found.key], order, claimed))
             except (ValueError, KeyError) as error:
                 raise RejectedFileError("unreadable-runs", f"slice {found.number}: {error}", path) from error
-            except RejectedFileError as error:
-                raise RejectedFileError(error.code, f"slice {found.number}: {error.reason}", path) from error
+        overlaps = [settle_overlap(name, voxels, self.config.overlap, path) for name, voxels in claimed.items()]
         values = np.stack([plane.T[::-1, ::-1] for plane in planes], axis=2)[None]
         names = {name: value for value, name in enumerate(order, start=1)}
-        return Reference(self._stacked(values, case), names=names)
+        warnings = tuple(warning for said in overlaps for warning in said)
+        return Reference(self._stacked(values, case), names=names, warnings=warnings)
 
-    def _drawn(self, found: _Slice, runs: Mapping[str, str], order: list[str]) -> NDArray[np.uint8]:
-        """(rows, columns) with the place of each class in ``order``, from 1."""
+    def _drawn(
+        self, found: _Slice, runs: Mapping[str, str], order: list[str], claimed: Counter[str]
+    ) -> NDArray[np.uint8]:
+        """(rows, columns) with the place of each class in ``order``, from 1; counts what two classes claim."""
         rows, columns, *_ = found.grid
         plane = np.zeros((rows, columns), dtype=np.uint8)
         for name in sorted(runs, key=order.index):
             held = decode(runs[name], rows, columns)
             taken = held & (plane > 0)
-            if self.config.overlap == "refuse" and taken.any():
-                reason = f"class {name!r} claims {int(taken.sum())} pixels that another class claims too"
-                raise RejectedFileError("overlapping-segments", reason)
+            claimed[name] += int(taken.sum())
             plane[held & ~taken if self.config.overlap == "first" else held] = order.index(name) + 1
         return plane
 
