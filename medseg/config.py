@@ -351,6 +351,7 @@ def load_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
     dataset = raw.get("dataset")
     if isinstance(dataset, dict):
         _inline_card(dataset, path)
+        _find_key(dataset, path)
     if "name" not in raw:
         raw["name"] = (
             path.stem if path else dataset.get("name", "benchmark") if isinstance(dataset, dict) else "benchmark"
@@ -364,6 +365,16 @@ def _inline_card(dataset: dict[str, Any], recipe: Path | None) -> None:
     if isinstance(layout, str) and layout.endswith((".yaml", ".yml")):
         beside = recipe.parent / layout if recipe else Path(layout)
         dataset["layout"] = _read_yaml(beside if beside.is_file() else Path(layout))
+
+
+def _find_key(dataset: dict[str, Any], recipe: Path | None) -> None:
+    """A key file may be named by its place beside the recipe."""
+    deidentify = dataset.get("deidentify")
+    key = deidentify.get("key") if isinstance(deidentify, dict) else None
+    if recipe and isinstance(key, str) and key.startswith("file:"):
+        beside = recipe.parent / key.removeprefix("file:")
+        if beside.is_file():
+            deidentify["key"] = f"file:{beside.absolute()}"
 
 
 def recipe_from_yaml(text: str, where: str) -> Recipe:

@@ -137,3 +137,9 @@ def test_a_key_is_named_and_a_key_itself_is_not_told_again() -> None:
     with pytest.raises(RecipeError, match=r"dataset\.deidentify\.key: must be env:NAME or file:PATH") as caught:
         load_recipe(None, ["dataset.name=d", "dataset.deidentify.key=battery-staple"])
     assert "battery" not in str(caught.value)
+
+
+def test_a_key_file_may_lie_beside_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "our.key").write_text("k" * 32)
+    (tmp_path / "recipe.yaml").write_text("dataset: {name: d, deidentify: {key: 'file:our.key'}}\n")
+    assert load_recipe(tmp_path / "recipe.yaml").dataset.deidentify.key == f"file:{tmp_path / 'our.key'}"

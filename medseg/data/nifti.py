@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 
 from medseg.data.image import Image, to_ras, with_kept_dtype
 from medseg.errors import RejectedFileError
+from medseg.pool import core_count
 from medseg.types import Affine
 
 GZIP_MAGIC = b"\x1f\x8b"
 COMPRESSION_LEVEL = 2  # of ISA-L: five times as fast as zlib's level 4 for 1 to 7% more bytes
+MEMBER_BYTES = 8 * 2**20
 HEADER_BYTES, VOXEL_OFFSET = 348, 352  # between them four zeros: no extensions
-COMPRESSED_HEADER_BYTES = 8192  # hold the compressed header whatever the voxels are
 _GZIP_FAULTS: Any = (OSError, EOFError, isal_zlib.error)  # its type stubs take the last for a value
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # its header repairs are refused or said by us
@@ -105,14 +107,21 @@ def plain_nifti(array: NDArray, affine: Affine) -> bytearray:
 
 
 def compressed(data: bytes | bytearray) -> bytes:
-    """One gzip member without time and name."""
+    """Gzip without time and name: a member for every 8 MiB, made side by side; equal bytes on one core and many."""
+    parts = [memoryview(data)[start : start + MEMBER_BYTES] for start in range(0, len(data), MEMBER_BYTES)]
+    if len(parts) == 1:
+        return _member(parts[0])
+    with ThreadPoolExecutor(core_count()) as threads:
+        return b"".join(threads.map(_member, parts))
+
+
+def _member(data: memoryview) -> bytes:
     return isal_zlib.compress(data, COMPRESSION_LEVEL, isal_zlib.MAX_WBITS | 16)
 
 
-def header_bytes(data: bytes | bytearray) -> bytes:
-    """Everything in a compressed NIfTI-1 file of ours that is not voxels."""
-    start = data[:COMPRESSED_HEADER_BYTES]
-    return isal_zlib.decompressobj(isal_zlib.MAX_WBITS | 16).decompress(start, VOXEL_OFFSET)
+def header_bytes(plain: bytes | bytearray) -> bytes:
+    """Everything in an uncompressed NIfTI-1 file of ours that is not voxels."""
+    return bytes(plain[:VOXEL_OFFSET])
 
 
 def _content(path: Path) -> bytes:

@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from medseg.data.canonical import CanonicalCase, read_case
 from medseg.data.identities import find_in
 from medseg.data.labels import Classes
 from medseg.data.layouts.listing import Layout, SourceCase
-from medseg.data.nifti import header_bytes, nifti_bytes
+from medseg.data.nifti import compressed, header_bytes, plain_nifti
 from medseg.data.source import Source
 from medseg.errors import DataError, RejectedFileError
 from medseg.pool import spread
@@ -118,11 +119,14 @@ def _read(task: tuple[str, SourceCase]) -> CaseRecord:
 
 
 def _write(case: CanonicalCase, store: Store, base: str) -> Iterator[tuple[str, str]]:
+    """Digests are of the plain bytes: how they are compressed may change with library and processor."""
     for key, array in case.volumes():
-        data = nifti_bytes(array, case.loaded.image.affine)
-        _search(case, header_bytes(data), text=False)
-        store.put_bytes(f"{base}/{key}", data)
-        yield key, hashlib.sha256(data).hexdigest()
+        plain = plain_nifti(array, case.loaded.image.affine)
+        _search(case, header_bytes(plain), text=False)
+        with ThreadPoolExecutor(1) as thread:
+            digest = thread.submit(lambda plain=plain: hashlib.sha256(plain).hexdigest())
+            store.put_bytes(f"{base}/{key}", compressed(plain))
+            yield key, digest.result()
 
 
 def _search_facts(case: CanonicalCase) -> None:
