@@ -51,8 +51,10 @@ class Records:
         self.path = path
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("PRAGMA journal_mode = OFF")  # a file that is not closed is not used again
         self._database.execute("CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, base TEXT, json TEXT)")
         self._database.execute("CREATE TABLE IF NOT EXISTS found (key TEXT PRIMARY KEY, json TEXT)")
+        self._database.execute("BEGIN")
 
     def add(self, records: Iterable[CaseRecord]) -> None:
         rows = ((record.key, record.base, record.model_dump_json()) for record in records)
@@ -94,4 +96,6 @@ class Records:
             yield CaseRecord.model_validate_json(text)
 
     def close(self) -> None:
+        """Finish the file, so that it can be kept."""
+        self._database.execute("COMMIT")
         self._database.close()

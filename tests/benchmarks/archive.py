@@ -33,7 +33,7 @@ class Run:
 
 
 def lines() -> Iterator[Line]:
-    """Of the same command a user types.
+    """Of the same command that users type, in one process: what starting several takes, small archives do not repay.
 
     Rates are compared by processor time per series, start left out: wall-clock time counts what else the machine does.
     """
@@ -69,7 +69,7 @@ def _run(series: int) -> Run:
         for number in range(series):
             write_series(source / f"P{number // 100:03d}" / f"S{number:05d}", number, SLICES, pixels)
         settings = (f"dataset.source={source}", "dataset.name=archive", f"store={store}")
-        command = [sys.executable, "-m", "medseg.cli", "ingest"]
+        command = [sys.executable, "-m", "medseg.cli", "ingest", "--workers", "1"]
         return _measured([*command, *(part for setting in settings for part in ("--set", setting))], folder)
 
 
