@@ -134,7 +134,7 @@ def _layouts(_: argparse.Namespace) -> int:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from medseg.data.download import describe_sets, download
+    from medseg.data.public_sets.download import describe_sets, download
 
     if not options.name:
         print(describe_sets())

@@ -6,9 +6,7 @@ from components.base import component
 
 
 @component
-def ingest(
-    recipe: str, run_uri: str, summary: Output[Markdown], inspection: Output[HTML], merge: bool = False
-) -> str:
+def ingest(recipe: str, run_uri: str, summary: Output[Markdown], inspection: Output[HTML], merge: bool = False) -> str:
     """Raw scans become a canonical data set; returns its URI. With ``merge`` the shards have read them already."""
     from components.task import task
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from medseg import artifacts
 from medseg.artifacts import Dataset, Plan
+from medseg.data.formats.nifti import read_nifti, read_nifti_reference
 from medseg.data.image import slice_axis
-from medseg.data.nifti import read_nifti, read_nifti_reference
 from medseg.errors import DataError, NotFoundError
 from medseg.metrics.aggregate import case_names, case_scores, class_names, mean_of_defined
 from medseg.reporting.overlays import draw_overlay

@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from medseg.artifacts import DATASET_FILE, Modality
 from medseg.config import DatasetConfig, Recipe, digest
-from medseg.data.identities import Identities
+from medseg.data.deidentification.identities import Identities
+from medseg.data.deidentification.pseudonyms import Pseudonyms, load_key
 from medseg.data.labels import Classes, Found, checked_classes, found_classes, values_of
 from medseg.data.layouts import choose_layout
 from medseg.data.layouts.cases_csv import apply_cases_csv
 from medseg.data.layouts.listing import Layout, Listing, Reading, SourceCase
-from medseg.data.pseudonyms import Pseudonyms, load_key
 from medseg.data.source import Source
 from medseg.errors import RecipeError, RejectedFileError
 from medseg.pool import core_count, spread

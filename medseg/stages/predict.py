@@ -17,7 +17,7 @@ from medseg import artifacts
 from medseg.artifacts import METRICS_FILE, MODEL_FILE, SUMMARY_FILE, Plan, Summary
 from medseg.config import EvaluateConfig, UnitConfig
 from medseg.data.arrays import CaseArrays
-from medseg.data.nifti import read_nifti_reference, write_nifti
+from medseg.data.formats.nifti import read_nifti_reference, write_nifti
 from medseg.data.transforms import flip_axes
 from medseg.errors import OutOfMemoryError, StageError
 from medseg.inference.predictor import Predictor

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from medseg.artifacts import Plan, array_key, image_key, reference_array_key, reference_key
 from medseg.data.arrays import image_bytes, reference_bytes
 from medseg.data.fingerprint import CasePrint, Fingerprint, pack, print_case, samples_per_case, unpack
-from medseg.data.nifti import nifti_image
+from medseg.data.formats.nifti import nifti_image
 from medseg.data.steps import prepare_case
 from medseg.errors import DataError, RejectedFileError
 from medseg.pool import spread

@@ -23,7 +23,7 @@ from medseg.artifacts import (
 )
 from medseg.data.canonical import Overview, describe_dataset
 from medseg.data.cases import write_cases
-from medseg.data.deidentify import profile_name
+from medseg.data.deidentification.deidentify import profile_name
 from medseg.data.layouts.listing import SourceCase
 from medseg.data.ledger import Ledger
 from medseg.errors import DataError, StageError

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from medseg.artifacts import Modality
 from medseg.data.canonical import CanonicalCase, read_case
-from medseg.data.identities import find_in
+from medseg.data.deidentification.identities import find_in
+from medseg.data.formats.nifti import compressed, header_bytes, plain_nifti
 from medseg.data.labels import Classes
 from medseg.data.layouts.listing import Layout, SourceCase
-from medseg.data.nifti import compressed, header_bytes, plain_nifti
 from medseg.data.source import Source
 from medseg.errors import DataError, RejectedFileError
 from medseg.pool import spread

@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 from scipy import ndimage
 
-from medseg.data.nifti import nifti_bytes, read_nifti, write_nifti
+from medseg.data.formats.nifti import nifti_bytes, read_nifti, write_nifti
 from tests.benchmarks.timing import Line, faster, paired
 
 SHAPE = (256, 256, 100)

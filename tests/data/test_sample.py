@@ -11,7 +11,7 @@ from medseg.data.labels import encode
 from medseg.data.phantom import ORGANS, make_torso
 from medseg.data.sample import PROTOCOLS, write_sample
 from medseg.errors import DataError
-from tests.data.dicom_scenes import listed
+from tests.data.dicom.scenes import listed
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from medseg import artifacts
 from medseg.artifacts import Dataset, IngestSummary
 from medseg.data.cases import write_cases
-from medseg.data.nifti import write_nifti
+from medseg.data.formats.nifti import write_nifti
 from medseg.types import Case, Shape3
 
 

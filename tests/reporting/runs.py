@@ -9,7 +9,7 @@ import numpy as np
 from medseg import artifacts
 from medseg.artifacts import Dataset, Fold, Normalization, Plan, Splits, Status, Summary
 from medseg.data.cases import write_cases
-from medseg.data.nifti import write_nifti
+from medseg.data.formats.nifti import write_nifti
 from medseg.metrics.aggregate import aggregate
 from medseg.metrics.case import score_case
 from medseg.metrics.table import ScoreRow, write_metrics

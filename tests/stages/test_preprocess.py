@@ -13,7 +13,7 @@ from medseg.artifacts import CASES_FILE, DATASET_FILE, PLAN_FILE, Dataset, image
 from medseg.config import Recipe
 from medseg.data.arrays import CaseArrays
 from medseg.data.cases import write_cases
-from medseg.data.nifti import nifti_bytes, read_nifti, write_nifti
+from medseg.data.formats.nifti import nifti_bytes, read_nifti, write_nifti
 from medseg.errors import DataError, StageError
 from medseg.stages import prepare_cases
 from medseg.stages.parts import Part

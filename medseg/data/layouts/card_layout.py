@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medseg.artifacts import Modality
 from medseg.config import DatasetConfig
-from medseg.data.colours import read_colour_mask
+from medseg.data.formats.colours import read_colour_mask
 from medseg.data.labels import Reference, checked_classes
 from medseg.data.layouts.card import UNNAMED, Card, TableCard
 from medseg.data.layouts.cases_csv import split_of

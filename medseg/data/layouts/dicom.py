@@ -11,29 +11,29 @@ from pydicom.dataset import Dataset
 
 from medseg.artifacts import Modality
 from medseg.config import DatasetConfig
-from medseg.data.burned_in import blank, burned_in
-from medseg.data.deidentify import Deidentifier, identifying_values
-from medseg.data.dicom import DAMAGED, Header, class_of, is_dicom, open_header
-from medseg.data.dicom_cases import Cases, Images, Rejections, case_name, find_images
-from medseg.data.dicom_catalog import Catalog
-from medseg.data.dicom_drawing import Region, draw, names_only
-from medseg.data.dicom_frames import frame_stacks, volume_image
-from medseg.data.dicom_index import index_files
-from medseg.data.dicom_kinds import kind_of
-from medseg.data.dicom_pictures import picture_image
-from medseg.data.dicom_pixels import PixelReader
-from medseg.data.dicom_records import owner_of, secret_of
-from medseg.data.dicom_references import match_references
-from medseg.data.dicom_seg import segment_names, segment_regions
-from medseg.data.dicom_series import read_series
-from medseg.data.dicom_stacks import Stack, discriminator
+from medseg.data.deidentification.burned_in import blank, burned_in
+from medseg.data.deidentification.deidentify import Deidentifier, identifying_values
+from medseg.data.deidentification.pseudonyms import Pseudonyms
+from medseg.data.dicom.cases import Cases, Images, Rejections, case_name, find_images
+from medseg.data.dicom.catalog import Catalog
+from medseg.data.dicom.drawing import Region, draw, names_only
+from medseg.data.dicom.frames import frame_stacks, volume_image
+from medseg.data.dicom.header import DAMAGED, Header, class_of, is_dicom, open_header
+from medseg.data.dicom.index import index_files
+from medseg.data.dicom.kinds import kind_of
+from medseg.data.dicom.pictures import picture_image
+from medseg.data.dicom.pixels import PixelReader
+from medseg.data.dicom.records import owner_of, secret_of
+from medseg.data.dicom.references import match_references
+from medseg.data.dicom.rtstruct import contour_regions, roi_names
+from medseg.data.dicom.seg import segment_names, segment_regions
+from medseg.data.dicom.series import read_series
+from medseg.data.dicom.stacks import Stack, discriminator
+from medseg.data.formats.nifti import read_nifti_reference
 from medseg.data.image import Image
 from medseg.data.labels import LARGEST_VALUE, Classes, Reference
 from medseg.data.layouts.listing import Layout, Listing, Loaded, Reading, SourceCase
 from medseg.data.layouts.names import VOLUME_ENDINGS, is_image
-from medseg.data.nifti import read_nifti_reference
-from medseg.data.pseudonyms import Pseudonyms
-from medseg.data.rtstruct import contour_regions, roi_names
 from medseg.data.source import Source
 from medseg.errors import RejectedFileError
 from medseg.types import Geometry

@@ -9,14 +9,14 @@ import numpy as np
 
 from medseg.artifacts import Modality
 from medseg.config import ToleranceConfig
+from medseg.data.formats.itk import itk_text, read_itk, read_itk_reference
+from medseg.data.formats.nifti import read_nifti, read_nifti_reference
+from medseg.data.formats.nifti_text import nifti_text
+from medseg.data.formats.raster import read_mask, read_picture
 from medseg.data.image import Image, match_tolerance_mm, with_kept_dtype
-from medseg.data.itk import itk_text, read_itk, read_itk_reference
 from medseg.data.labels import Reference
 from medseg.data.layouts.listing import Loaded
 from medseg.data.layouts.names import DETACHED_VOXELS, ITK_ENDINGS, PICTURE_ENDINGS
-from medseg.data.nifti import read_nifti, read_nifti_reference
-from medseg.data.nifti_text import nifti_text
-from medseg.data.raster import read_mask, read_picture
 from medseg.errors import RejectedFileError
 
 _TOOLS = ("Software", "Make", "Model")  # name programs and devices, never people

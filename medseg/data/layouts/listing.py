@@ -9,10 +9,10 @@ from pathlib import Path
 
 from medseg.artifacts import Modality, Task
 from medseg.config import DatasetConfig
-from medseg.data.identities import Identities
+from medseg.data.deidentification.identities import Identities
+from medseg.data.deidentification.pseudonyms import Pseudonyms
 from medseg.data.image import Image
 from medseg.data.labels import Classes, Reference
-from medseg.data.pseudonyms import Pseudonyms
 from medseg.data.source import Source
 from medseg.types import Geometry
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from medseg.artifacts import Modality
 from medseg.config import DatasetConfig, Positive, Section
+from medseg.data.formats.raster import Picture, read_picture
 from medseg.data.image import Image
 from medseg.data.labels import Reference, settle_overlap
 from medseg.data.layouts.files import identities_of
 from medseg.data.layouts.listing import Layout, Listing, Loaded, Reading, Rejection, SourceCase
 from medseg.data.layouts.pseudonymous import pseudonymous_cases
 from medseg.data.layouts.run_lengths import Runs, decode, read_runs
-from medseg.data.raster import Picture, read_picture
 from medseg.data.source import Source
 from medseg.errors import RejectedFileError
 from medseg.types import Geometry

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.artifacts import Dataset, image_key, reference_key
-from medseg.data.nifti import read_nifti, read_nifti_reference
+from medseg.data.formats.nifti import read_nifti, read_nifti_reference
 from medseg.errors import DataError
 from medseg.storage import Store, open_store
 

@@ -1,0 +1,1 @@
+"""DICOM archives: what their files say, which images and references they make, and their voxels."""

@@ -1,0 +1,1 @@
+"""Public data sets: fetched from their official addresses, checked and unpacked."""
