@@ -370,8 +370,10 @@ def _inline_card(dataset: dict[str, Any], recipe: Path | None) -> None:
 def _find_key(dataset: dict[str, Any], recipe: Path | None) -> None:
     """A key file may be named by its place beside the recipe."""
     deidentify = dataset.get("deidentify")
-    key = deidentify.get("key") if isinstance(deidentify, dict) else None
-    if recipe and isinstance(key, str) and key.startswith("file:"):
+    if not recipe or not isinstance(deidentify, dict):
+        return
+    key = deidentify.get("key")
+    if isinstance(key, str) and key.startswith("file:"):
         beside = recipe.parent / key.removeprefix("file:")
         if beside.is_file():
             deidentify["key"] = f"file:{beside.absolute()}"

@@ -124,9 +124,9 @@ def _write(case: CanonicalCase, store: Store, base: str) -> Iterator[tuple[str, 
         plain = plain_nifti(array, case.loaded.image.affine)
         _search(case, header_bytes(plain), text=False)
         with ThreadPoolExecutor(1) as thread:
-            digest = thread.submit(lambda plain=plain: hashlib.sha256(plain).hexdigest())
+            digest = thread.submit(hashlib.sha256, plain)
             store.put_bytes(f"{base}/{key}", compressed(plain))
-            yield key, digest.result()
+            yield key, digest.result().hexdigest()
 
 
 def _search_facts(case: CanonicalCase) -> None:

@@ -164,7 +164,7 @@ def test_records_of_real_files_do_not_depend_on_the_file_before(shared_data: Pat
 
 
 def test_several_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medseg.data.dicom_index.FILES_PER_WORKER", 1)
-    monkeypatch.setattr("medseg.data.dicom_index.CHUNK", 3)
+    monkeypatch.setattr("medseg.data.dicom.index.FILES_PER_WORKER", 1)
+    monkeypatch.setattr("medseg.data.dicom.index.CHUNK", 3)
     write_series(tmp_path / "in", series_datasets(8))
     assert listed(tmp_path / "in", tmp_path / "two", workers=2).cases == listed(tmp_path / "in", tmp_path / "one").cases
