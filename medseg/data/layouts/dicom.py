@@ -35,7 +35,7 @@ from medseg.data.labels import LARGEST_VALUE, Classes, Reference
 from medseg.data.layouts.listing import Layout, Listing, Loaded, Reading, SourceCase
 from medseg.data.layouts.names import VOLUME_ENDINGS, is_image
 from medseg.data.source import Source
-from medseg.errors import RejectedFileError
+from medseg.errors import DataError, RejectedFileError
 from medseg.types import Geometry
 
 
@@ -44,9 +44,9 @@ class DicomLayout(Layout):
 
     name = "dicom"
     description = (
-        "dicom: a tree of DICOM files, any folders and names; references from DICOM SEG, RTSTRUCT or NIfTI files named"
-        " as a series' folder; without any, for prediction"
+        "a tree of DICOM files, any folders and names; references from DICOM SEG, RTSTRUCT or NIfTI named as the folder"
     )
+    example = ("any/folder/IM0001", "any/folder/IM0002", "other/segmentation.dcm")
 
     def __init__(self, config: DatasetConfig) -> None:
         super().__init__(config)
@@ -72,6 +72,7 @@ class DicomLayout(Layout):
         classes = match_references(images, catalog)
         catalog.database.close()
         self._pseudonyms = reading.pseudonyms
+        images.warnings.extend(_strangers(self.config.classes, classes, source))
         configured = self.config.classes or classes
         self._classes = tuple(sorted(configured, key=lambda name: configured[name]))
         return _listing(images, classes)
@@ -133,7 +134,8 @@ class DicomLayout(Layout):
             if grid is None:
                 return names_only([name for path in paths for name in _names(path)])
             regions = [region for path in paths for region in self._regions(path, grid)]
-            return draw(regions, grid, self._classes, self.config.overlap)
+            wanted = [region for region in regions if not self.config.classes or region.name in self._classes]
+            return draw(wanted, grid, self._classes, self.config.overlap)
         except DAMAGED as error:
             reason = f"reference is damaged ({type(error).__name__})"
             raise RejectedFileError("unreadable-dicom", reason, paths[0]) from None
@@ -146,6 +148,20 @@ class DicomLayout(Layout):
     def _known_pseudonyms(self) -> Pseudonyms:
         assert self._pseudonyms is not None, "cases come from read"
         return self._pseudonyms
+
+
+def _strangers(wanted: Classes | None, found: Classes, source: Source) -> list[str]:
+    """What is said where the recipe's classes and the names of segments differ."""
+    if not wanted or not found:
+        return []
+    unused, missing = sorted(set(found) - set(wanted)), sorted(set(wanted) - set(found))
+    if len(missing) == len(wanted):
+        raise DataError(
+            f"{source}: no segment or contour is called {', '.join(missing)} as dataset.classes says; found are"
+            f" {', '.join(sorted(found))}"
+        )
+    said = [f"segments that dataset.classes does not name are background: {', '.join(unused)}"] if unused else []
+    return said + ([f"no segment is called {', '.join(missing)}"] if missing else [])
 
 
 def _is_dicom(source: Source, name: str) -> bool:

@@ -15,6 +15,7 @@ from matplotlib.path import Path as Outline
 from pydicom.dataset import Dataset
 
 from medseg.data.dicom.rtstruct import fill
+from medseg.errors import DataError
 from tests.data.dicom.scenes import Listed, code_of, listed, save, square, structures
 from tests.data.scenes import slice_dataset, write_series
 
@@ -88,6 +89,21 @@ def test_a_contour_outside_the_image_is_refused(tmp_path: Path, z: float) -> Non
 def test_a_contour_that_leaves_its_plane_is_refused(tmp_path: Path) -> None:
     slanted = [(0.0, 0.0, 0.0), (10.0, 40.0, 5.0), (40.0, 10.0, 10.0)]
     assert code_of(scene(tmp_path, {"Box": [slanted]}).draw) == "reference-geometry"
+
+
+def test_of_many_contours_the_recipe_names_the_classes(tmp_path: Path) -> None:
+    rois = {"BODY": [square(1.5, 90, 5)], "Inner": [square(9.5, 12.5, 5)], "Couch": [square(1.5, 8.5, 5)]}
+    found = scene(tmp_path, rois, classes={"inner": 1, "outer": 2})
+    assert found.draw().names == {"inner": 1}
+    assert drawn(found, "inner").sum() == found.draw().image.array.sum() == 9
+    said = " ".join(found.listing.warnings)
+    assert "not name are background: body, couch" in said
+    assert "no segment is called outer" in said
+
+
+def test_classes_that_no_contour_has_are_named_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"called livr as dataset\.classes says; found are liver"):
+        scene(tmp_path, {"Liver": [square(9.5, 12.5, 5)]}, classes={"livr": 1})
 
 
 def test_overlapping_regions_follow_the_recipe(tmp_path: Path) -> None:
