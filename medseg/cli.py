@@ -151,7 +151,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
     given = options.dataset
     recipe_path = Path(given) if given and given.endswith((".yaml", ".yml")) else None
-    recipe = load_recipe(recipe_path, options.set or ["dataset.name=unnamed"])
+    recipe = load_recipe(recipe_path, options.set if recipe_path or not given else ["dataset.name=any", *options.set])
     with session(recipe.store) as store_uri:
         uri = given if given and not recipe_path else find_dataset(recipe, store_uri)
         print(f"Report: {inspect(uri, recipe.workers or core_count())}")

@@ -151,6 +151,7 @@ def test_a_model_that_diverges_is_a_failed_row_and_the_others_go_on(
     [
         ("ingest", ["dataset.source=nowhere"], "nowhere"),
         ("ingest", ["dataset.layout=nnunets"], "dataset.layout = 'nnunets': unknown layout; choose auto, nnunet"),
+        ("ingest", ["dataset.layout={name: odd}"], "dataset.layout: images: is missing"),
         ("preprocess", [], "run `medseg ingest` first"),
         ("evaluate", ["run_id=never"], "never: no such run; runs in this store: none"),
         ("report", ["run_id=null"], "no run of 'balls' yet"),
@@ -165,6 +166,40 @@ def test_what_cannot_work_is_said_and_ends_with_1(
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_parts_by_hand_give_what_one_call_gives(workplace: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(workplace.recipe), "--workers", "1", "--set", f"store={workplace.store}"]
+    for verb, said in (("ingest", "Data set: "), ("preprocess", "Training arrays: ")):
+        assert main([verb, *words, "--merge"]) == 1
+        assert "--shard" in capsys.readouterr().err
+        for part in ("2/2", "1/2"):
+            assert main([verb, *words, "--shard", part]) == 0
+        capsys.readouterr()
+        assert main([verb, *words, "--merge"]) == 0
+        merged = capsys.readouterr().out.split(said)[1]
+        assert main([verb, *words]) == 0
+        assert capsys.readouterr().out.split(said)[1] == merged
+
+
+def test_a_data_set_is_inspected_by_its_recipe_or_its_place(
+    workplace: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workplace("ingest")
+    uri = capsys.readouterr().out.split("Data set: ")[1].strip()
+    assert main(["inspect", str(workplace.recipe), "--set", f"store={workplace.store}"]) == 0
+    assert capsys.readouterr().out == f"Report: {uri}/inspect.html\n"
+    assert main(["inspect", uri, "--set", f"store={workplace.store}"]) == 0
+    assert "<html" in Path(uri, "inspect.html").read_text()
+
+
+def test_layouts_and_public_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["layouts"]) == 0
+    assert "nnunet" in capsys.readouterr().out
+    assert main(["download"]) == 0
+    assert "montgomery" in capsys.readouterr().out
+    assert main(["download", "montgomry"]) == 1
+    assert "montgomery" in capsys.readouterr().err
 
 
 def test_an_nsd_tolerance_for_no_class_stops_before_training(
