@@ -6,6 +6,8 @@ import contextlib
 import logging
 import os
 import select
+import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ def task() -> Iterator[None]:
     """
     logging.getLogger().setLevel(logging.WARNING)  # kfp's executor lets every library talk
     logging.getLogger("medseg").setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what lies in scratch folders is removed
     if runner := os.environ.get(RUNNER_PID):
         threading.Thread(target=_end_with, args=(int(runner),), daemon=True).start()
     try:

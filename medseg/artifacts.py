@@ -57,7 +57,7 @@ def array_key(case: str) -> str:
 
 
 def reference_array_key(case: str) -> str:
-    return f"arrays/{case}_reference.b2nd"
+    return f"arrays/references/{case}.b2nd"
 
 
 def prediction_key(case: str) -> str:

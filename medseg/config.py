@@ -78,6 +78,13 @@ class RegionConfig(Section):
     rows: tuple[Annotated[int, Field(ge=0)], Count]
     columns: tuple[Annotated[int, Field(ge=0)], Count]
 
+    @field_validator("rows", "columns")
+    @classmethod
+    def _holds_something(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] >= value[1]:
+            raise ValueError("must be first and last-plus-one, the first below the other")
+        return value
+
 
 class DeidentifyConfig(Section):
     """The options of DICOM PS3.15 Annex E on top of the Basic Profile, and the key of the pseudonyms.

@@ -4,6 +4,7 @@ MedsegError                  anything a user can act on: shown without a traceba
 ├── RecipeError              a recipe key, type or value is wrong
 ├── DataError                input data that a stage cannot go on with
 │   └── RejectedFileError    one input that is left out, with its reason code; the others go on
+├── WorkerLostError          a worker process was killed from outside, most likely for its memory
 ├── StageError               a stage was called before the output that it needs exists
 ├── StorageError             the store refused or could not be reached
 │   ├── NotFoundError        no such object or bucket
@@ -49,6 +50,10 @@ class RejectedFileError(DataError):
 
     def __reduce__(self) -> tuple[type[RejectedFileError], tuple[str, str, Path | None]]:
         return type(self), (self.code, self.reason, self.path)  # it comes back from worker processes
+
+
+class WorkerLostError(MedsegError):
+    """A worker process was killed from outside, most likely for its memory."""
 
 
 class StageError(MedsegError):

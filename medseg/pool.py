@@ -9,18 +9,35 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, TypeVar
+
+from medseg.errors import WorkerLostError
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
+CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 IN_FLIGHT = 4  # tasks per process that wait or run: enough to keep it busy, few enough to keep memory flat
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS")
 
 
 def core_count() -> int:
-    """Cores that this process may use, which in a pod are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: in a pod fewer than the machine has, and one in a worker process."""
+    if multiprocessing.parent_process() is not None:
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, _core_limit(CGROUP_LIMIT) or cores))
+
+
+def _core_limit(path: Path) -> int | None:
+    """What a container's CPU limit comes to in whole cores: "200000 100000" is 2, "max 100000" is none."""
+    try:
+        quota, _, period = path.read_text().partition(" ")
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError):
+        return None
 
 
 def spread(
@@ -36,6 +53,9 @@ def spread(
         work: a function of a module; with one worker it runs in this very process.
         tasks: read only as fast as they are worked off.
         setup: called once in every process before its first task.
+
+    Raises:
+        WorkerLostError: a process was killed from outside.
     """
     if workers <= 1:
         if setup:
@@ -51,6 +71,12 @@ def spread(
     try:
         with _single_threaded_children():
             yield from _results(pool, work, iter(tasks), workers * IN_FLIGHT)
+    except BrokenProcessPool as error:
+        _kill(pool)
+        raise WorkerLostError(
+            "a worker process was killed, most likely for its memory; give the machine or the pod more of it, or fewer"
+            " processes with --workers; what was finished is kept"
+        ) from error
     except BaseException:
         _kill(pool)
         raise

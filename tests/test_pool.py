@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from medseg.errors import RejectedFileError
-from medseg.pool import IN_FLIGHT, spread
+from medseg.errors import RejectedFileError, WorkerLostError
+from medseg.pool import IN_FLIGHT, _core_limit, spread
 
 _offset = [0]
 
@@ -29,6 +30,25 @@ def refuse_five(number: int) -> int:
     if number == 5:
         raise RejectedFileError("odd-number", "five is refused")
     return number
+
+
+def die(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_worker_that_is_killed_is_named_with_the_next_step() -> None:
+    with pytest.raises(WorkerLostError, match="fewer processes with --workers"):
+        list(spread(die, range(10), 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", None), ("", None)]
+)
+def test_a_container_has_the_cores_that_its_limit_comes_to(tmp_path: Path, text: str, cores: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert _core_limit(tmp_path / "cpu.max") == cores
 
 
 def process_and_threads(_: int) -> tuple[int, str]:

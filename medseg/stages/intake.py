@@ -23,7 +23,7 @@ from medseg.data.layouts.listing import Layout, Listing, Reading, SourceCase
 from medseg.data.source import Source
 from medseg.errors import RecipeError, RejectedFileError
 from medseg.pool import core_count, spread
-from medseg.stages.records import CaseRecord, Records
+from medseg.stages.records import Records, read_lines
 from medseg.stages.remote_source import RemoteSource
 from medseg.storage import Store, open_store
 
@@ -33,6 +33,7 @@ CODE_VERSION = 2  # raise when the same source gives other files
 KEY_FOLDER = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "medseg"  # outlives any store
 STATE = "state"
 RECORDS_FILE, CATALOG_FILE = f"{STATE}/records.sqlite", f"{STATE}/catalog.sqlite"
+IDENTITIES_FILE = f"{STATE}/identities.sqlite"  # digests alone
 PARTS = "parts"
 RECORD_PARTS, VOLUME_PARTS = f"{PARTS}/records", f"{PARTS}/volumes"
 
@@ -50,7 +51,7 @@ class Recognised:
     @property
     def fingerprint(self) -> str:
         """Digest of everything that the data set is made from, without reading a file."""
-        settings = self.config.model_dump(mode="json", exclude={"source", "version"})
+        settings = self.config.model_dump(mode="json", exclude={"source": True, "version": True, "deidentify": {"key"}})
         start = digest([CODE_VERSION, settings, self.layout.name, self.pseudonyms.digest("fingerprint")], length=16)
         return self.source.fingerprint(start)
 
@@ -99,32 +100,40 @@ def recognised(config: DatasetConfig) -> Iterator[tuple[Recognised, Path]]:
 
 def open_intake(recipe: Recipe, found: Recognised, scratch: Path, store: Store) -> Intake:
     """List the cases and gather what earlier runs and other parts of this one know of them."""
-    log.info("ingest: layout %s: %s", found.layout.name, found.reason)
-    _fetch(store, CATALOG_FILE, scratch / "catalog.sqlite")
-    _fetch(store, RECORDS_FILE, scratch / "records.sqlite")
-    records = Records(scratch / "records.sqlite")
-    records.forget_unless(lambda version: store.exists(f"{version}/{DATASET_FILE}"))
-    for item in store.list(f"{RECORD_PARTS}/"):
-        lines = store.get_bytes(item.key).decode().splitlines()
-        records.add(CaseRecord.model_validate_json(line) for line in lines)
+    for key in (CATALOG_FILE, RECORDS_FILE, IDENTITIES_FILE):
+        _fetch(store, key, scratch / Path(key).name)
+    records = _records(store, scratch / Path(RECORDS_FILE).name)
     reading = Reading(
         pseudonyms=found.pseudonyms,
-        identities=Identities(scratch / "identities.sqlite"),
+        identities=Identities(scratch / Path(IDENTITIES_FILE).name, found.pseudonyms),
         workers=recipe.workers or core_count(),
-        catalog=scratch / "catalog.sqlite",
+        catalog=scratch / Path(CATALOG_FILE).name,
         scratch=scratch,
     )
     listing = found.layout.read(found.source, reading)
-    listing = apply_cases_csv(found.source, listing, reading if found.config.deidentify.key else None)
+    log.info("ingest: layout %s: %s", found.layout.name, reading.identities.redact(found.reason))
+    listing = apply_cases_csv(found.source, listing, reading if found.layout.pseudonymous else None)
     modality = listing.modality or "other" if found.config.modality == "auto" else found.config.modality
-    classes = _classes(found, listing, records, reading.workers)
-    settings = found.config.model_dump(mode="json", exclude={"name", "source", "version", "modality", "classes"})
+    left_out = dict.fromkeys(("name", "source", "version", "modality", "classes"), True)
+    settings = found.config.model_dump(mode="json", exclude={**left_out, "deidentify": {"key"}})
     shaped = digest([CODE_VERSION, settings, found.layout.name], length=16)
+    classes = _classes(found, listing, records, reading.workers, shaped)
     return Intake(found, listing, classes, modality, reading, records, store, shaped)
 
 
 def _source(uri: str, scratch: Path) -> Source:
     return RemoteSource(uri, scratch) if uri.startswith("s3://") else Source(Path(uri))
+
+
+def _records(store: Store, path: Path) -> Records:
+    """What the last version was made from, and what parts have read since; only where the volumes are still there."""
+    records = Records(path)
+    records.forget_unless(lambda version: store.exists(f"{version}/{DATASET_FILE}"))
+    written = {item.key for item in store.list(f"{VOLUME_PARTS}/")}
+    for item in store.list(f"{RECORD_PARTS}/"):
+        found = read_lines(store.get_bytes(item.key))
+        records.add(record for record in found if all(f"{record.base}/{key}" in written for key in record.volumes))
+    return records
 
 
 def _fetch(store: Store, key: str, path: Path) -> None:
@@ -138,29 +147,33 @@ def _files_key(found: Recognised, case: SourceCase) -> str:
     return found.pseudonyms.digest(*(text for entry in entries for text in (entry.name, str(entry.size), entry.tag)))
 
 
-def _classes(found: Recognised, listing: Listing, records: Records, workers: int) -> Classes:
+def _classes(found: Recognised, listing: Listing, records: Records, workers: int, shaped: str) -> Classes:
     if found.config.classes is not None:
         return checked_classes(found.config.classes, "dataset.classes")
     if listing.classes is not None or listing.task != "segmentation":
         return listing.classes or {}
-    return found_classes(_found_values(found, listing, records, workers))
+    return found_classes(_found_values(found, listing, records, workers, shaped))
 
 
-def _found_values(found: Recognised, listing: Listing, records: Records, workers: int) -> Iterator[Found]:
+def _found_values(found: Recognised, listing: Listing, records: Records, workers: int, shaped: str) -> Iterator[Found]:
     """The values in every reference; those that an earlier run looked at are not read again."""
+
+    def key_of(case: SourceCase) -> str:
+        return digest([shaped, _files_key(found, case)], length=20)
 
     def unread() -> Iterator[tuple[str, SourceCase]]:
         for case in listing.cases:
-            key = _files_key(found, case)
+            key = key_of(case)
             if records.found(key) is None:
                 yield key, case
 
     workers = min(workers, listing.count // CASES_PER_WORKER)
     results = spread(_look_at, unread(), workers, _hold, (found.layout, found.source))
     for key, values in tqdm(results, desc="classes", unit="case", total=listing.count, disable=None):
-        records.add_found(key, values)
+        if values is not None:
+            records.add_found(key, values)
     for case in listing.cases:
-        yield records.found(_files_key(found, case)) or Found()
+        yield records.found(key_of(case)) or Found()
 
 
 CASES_PER_WORKER = 8  # below that, starting a process costs more than it brings
@@ -172,13 +185,13 @@ def _hold(layout: Layout, source: Source) -> None:
     _held[:] = [(layout, source)]
 
 
-def _look_at(task: tuple[str, SourceCase]) -> tuple[str, Found]:
+def _look_at(task: tuple[str, SourceCase]) -> tuple[str, Found | None]:
     key, case = task
     layout, source = _held[0]
     try:
         found = values_of(layout.load_reference(source, case, None))
     except RejectedFileError:  # met again, and listed, when the case itself is read
-        found = Found()
+        found = None
     source.release(*case.references)
     return key, found
 

@@ -24,7 +24,7 @@ from medseg.types import Case
 
 log = logging.getLogger(__name__)
 
-CODE_VERSION = 2  # raise when the same settings give other arrays
+CODE_VERSION = 3  # raise when the same settings give other arrays
 PENDING_FILE = "plan.pending.json"  # the plan while arrays are being made
 
 _USES = {

@@ -6,8 +6,8 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,12 +24,22 @@ from medseg.artifacts import (
 from medseg.data.canonical import Overview, describe_dataset
 from medseg.data.cases import write_cases
 from medseg.data.deidentification.deidentify import profile_name
+from medseg.data.dicom.catalog import forget_identifying
 from medseg.data.layouts.listing import SourceCase
 from medseg.data.ledger import Ledger
 from medseg.errors import DataError, StageError
-from medseg.stages.intake import CATALOG_FILE, PARTS, RECORDS_FILE, Intake, cases_of
-from medseg.stages.records import CaseRecord, Records
+from medseg.stages.intake import (
+    CATALOG_FILE,
+    IDENTITIES_FILE,
+    PARTS,
+    RECORD_PARTS,
+    RECORDS_FILE,
+    Intake,
+    cases_of,
+)
+from medseg.stages.records import CaseRecord, Records, read_lines
 from medseg.storage.store import in_parallel
+from medseg.types import Case
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +89,11 @@ class _Draft:
         self.intake = intake
         self.kept = Records(scratch / "kept.sqlite")
         self.accepted = _Accepted(self.kept)
+        self._telling: dict[str, bool] = {}
         self.ledger = Ledger(scratch / "ledger.sqlite")
-        self.warnings = list(intake.listing.warnings)
+        self.warnings: list[str] = []
+        self.warned = 0
+        self._warn(intake.listing.warnings)
         self.overview = Overview(channels=self._channels(), channel_names=intake.listing.channel_names)
 
     def gather(self) -> None:
@@ -114,6 +127,8 @@ class _Draft:
             record = CaseRecord(key=record.key, code="channel-count", reason=reason)
             self.ledger.reject_case(found, record.error, None)
             return  # not kept: another archive may have another number of channels
+        if record.case:
+            record = record.model_copy(update={"case": self._without_telling_facts(record.case)})
         self.kept.add([record])
         if record.case is None:
             names = (*found.images, *found.references)
@@ -121,7 +136,19 @@ class _Draft:
             return
         self.ledger.accept_case(found)
         self.overview.add(record.case)
-        self.warnings.extend(f"{found.case}: {warning}" for warning in record.warnings)
+        self._warn(f"{found.case}: {warning}" for warning in record.warnings)
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            self.warned += 1
+            if self.warned <= KEPT_WARNINGS:
+                self.warnings.append(warning)
+
+    def _without_telling_facts(self, case: Case) -> Case:
+        """Leave out facts in which an identity of any patient stands, such as a scanner called like somebody."""
+        for text in set(case.facts.values()) - set(self._telling):
+            self._telling[text] = bool(self.intake.reading.identities.find(text.encode()))
+        return replace(case, facts={name: text for name, text in case.facts.items() if not self._telling[text]})
 
     def _channels(self) -> int:
         """As the modality or the source says, else of most cases."""
@@ -170,7 +197,7 @@ class _Draft:
         tables = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != CASES_FILE}
         tables[CASES_FILE] = "\n".join(_texts(self.accepted)).encode()  # Parquet packs its texts
         for name, data in sorted(tables.items()):
-            if found := self.intake.reading.identities.find(data, text=True):
+            if found := self.intake.reading.identities.find(data):
                 raise DataError(
                     f"{dataset.name}: {name} would hold {len(found)} identifying strings of the source, so nothing was"
                     " written. Names of files, classes and of the data set must not identify anybody; rename them, or"
@@ -190,9 +217,9 @@ class _Draft:
     def _summary(self) -> IngestSummary:
         rejected = self.ledger.by_code()
         redact = self.intake.reading.identities.redact
-        warnings = [redact(warning) for warning in self.warnings[:KEPT_WARNINGS]]
-        if len(self.warnings) > KEPT_WARNINGS:
-            warnings.append(f"… and {len(self.warnings) - KEPT_WARNINGS} more warnings")
+        warnings = [redact(warning) for warning in self.warnings]
+        if self.warned > KEPT_WARNINGS:
+            warnings.append(f"… and {self.warned - KEPT_WARNINGS} more warnings")
         return IngestSummary(
             layout=self.intake.recognised.layout.name,
             layout_reason=redact(self.intake.recognised.reason),
@@ -256,6 +283,26 @@ def _remember(draft: _Draft, version: str) -> None:
     state.copy_found(draft.intake.records)
     state.close()
     store.put_file(scratch / "state.sqlite", RECORDS_FILE)
+    identities = draft.intake.reading.identities
+    identities.close()
+    if (digests := scratch / Path(IDENTITIES_FILE).name).exists():
+        store.put_file(digests, IDENTITIES_FILE)
     if (catalog := draft.intake.reading.catalog).exists():
+        forget_identifying(catalog, lambda text: bool(identities.find(text.encode())))
         store.put_file(catalog, CATALOG_FILE)
-    in_parallel(store.delete, (item.key for item in store.list(f"{PARTS}/")))
+    _drop_parts(draft)
+
+
+def _drop_parts(draft: _Draft) -> None:
+    """Parts that this version was made from may go; those of other settings, and of shards that still run, stay."""
+    store = draft.intake.store
+    volumes = (
+        f"{record.base}/{key}"
+        for record in draft.accepted
+        if record.base.startswith(f"{PARTS}/")
+        for key in record.volumes
+    )
+    in_parallel(store.delete, volumes)
+    for item in store.list(f"{RECORD_PARTS}/"):
+        if all(record.key in draft.kept for record in read_lines(store.get_bytes(item.key))):
+            store.delete(item.key)

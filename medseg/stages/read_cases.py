@@ -36,7 +36,8 @@ SAVE_RECORDS = 500
 def read_part(intake: Intake, part: Part) -> None:
     """Read every case of a part that no earlier run has read; what is done lasts, also if this process is killed."""
     found = intake.recognised
-    desk = _Desk(found.layout, found.source, intake.classes, intake.modality, intake.store.uri)
+    shared = frozenset(intake.listing.metadata)
+    desk = _Desk(found.layout, found.source, intake.classes, intake.modality, intake.store.uri, shared)
     todo = ((key, case) for key, case in cases_of(intake) if part.owns(key) and key not in intake.records)
     workers = min(intake.reading.workers, intake.listing.count // part.count // CASES_PER_WORKER)
     results = spread(_read, todo, workers, _sit_down, (desk,))
@@ -72,20 +73,25 @@ class _Saver:
         self._waiting, self._saved = [], time.monotonic()
 
     def _without_identities(self, record: CaseRecord) -> CaseRecord:
-        if not record.reason:
-            return record
-        return record.model_copy(update={"reason": self._intake.reading.identities.redact(record.reason)})
+        redact = self._intake.reading.identities.redact
+        warnings = tuple(redact(warning) for warning in record.warnings)
+        return record.model_copy(update={"reason": redact(record.reason), "warnings": warnings})
 
 
 @dataclass(frozen=True)
 class _Desk:
-    """What a process needs to read cases."""
+    """What a process needs to read cases.
+
+    Attributes:
+        shared: files that many cases are read from.
+    """
 
     layout: Layout
     source: Source
     classes: Classes
     modality: Modality
     store_uri: str
+    shared: frozenset[str]
 
 
 _seat: list[tuple[_Desk, Store]] = []
@@ -104,7 +110,7 @@ def _read(task: tuple[str, SourceCase]) -> CaseRecord:
         at_fault = _number(error.path, desk.source, found)
         return CaseRecord(key=key, code=error.code, reason=error.reason, at_fault=at_fault)
     finally:
-        desk.source.release(*found.images, *found.references)
+        desk.source.release(*({*found.images, *found.references} - desk.shared))
     _search_facts(case)
     base = f"{VOLUME_PARTS}/{key}"
     return CaseRecord(

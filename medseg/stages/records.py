@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from medseg.data.labels import Found
 from medseg.errors import RejectedFileError
 from medseg.types import Case
+
+
+VERSION = 1  # raise when a record says other things
 
 
 class CaseRecord(BaseModel):
@@ -27,7 +31,7 @@ class CaseRecord(BaseModel):
         at_fault: number of the file at fault among images and references; None where it is all images together.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     key: str
     base: str = ""
     case: Case | None = None
@@ -44,17 +48,36 @@ class CaseRecord(BaseModel):
         return RejectedFileError(self.code, self.reason)
 
 
+def read_lines(data: bytes) -> Iterator[CaseRecord]:
+    """Records, one per line; lines of another version are passed over, and their cases read again."""
+    for line in data.decode().split("\n"):  # not splitlines: texts may hold other line ends
+        with contextlib.suppress(ValueError):
+            yield CaseRecord.model_validate_json(line)
+
+
 class Records:
     """Records by key, and the values found in references by the key of their files; an SQLite file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("PRAGMA journal_mode = OFF")  # a file that is not closed is not used again
-        self._database.execute("CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, base TEXT, json TEXT)")
-        self._database.execute("CREATE TABLE IF NOT EXISTS found (key TEXT PRIMARY KEY, json TEXT)")
-        self._database.execute("BEGIN")
+        try:
+            self._open()
+        except sqlite3.DatabaseError:  # damaged or of another version: everything is read again
+            self._database.close()
+            path.unlink()
+            self._open()
+
+    def _open(self) -> None:
+        self._database = sqlite3.connect(self.path, isolation_level=None)
+        if self._database.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
+            raise sqlite3.DatabaseError("of another version")
+        self._database.executescript(
+            "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;"  # a file that is not closed is not used again
+            f"PRAGMA user_version = {VERSION};"
+            "CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, base TEXT, json TEXT);"
+            "CREATE TABLE IF NOT EXISTS found (key TEXT PRIMARY KEY, json TEXT);"
+            "BEGIN;"
+        )
 
     def add(self, records: Iterable[CaseRecord]) -> None:
         rows = ((record.key, record.base, record.model_dump_json()) for record in records)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from medseg.data.source import Entry, Source
-from medseg.errors import DataError
+from medseg.errors import DataError, StorageError
 from medseg.storage import Store, open_store
+from medseg.storage.store import check_key
 
 BLOCK_BYTES = 128 * 2**10  # most DICOM headers fit into one
 
@@ -30,7 +33,7 @@ class RemoteSource(Source):
     def __init__(self, uri: str, scratch: Path) -> None:
         self.root = scratch
         self.uri = uri
-        if not self._listed:
+        if not any(entry.regular for entry in self.entries()):
             raise DataError(f"{uri}: holds no object; dataset.source must be the prefix that holds the scans")
 
     def __str__(self) -> str:
@@ -45,7 +48,16 @@ class RemoteSource(Source):
 
     @cached_property
     def _listed(self) -> dict[str, Entry]:
-        return {item.key: Entry(item.key, item.size, item.etag) for item in self._store.list()}
+        found = self._store.list()
+        return {item.key: Entry(item.key, item.size, item.etag, self._is_key(item.key)) for item in found}
+
+    def _is_key(self, name: str) -> bool:
+        """Whether the store's own rules for names hold; S3 itself allows any."""
+        try:
+            check_key(name, self.uri)
+        except StorageError:
+            return False
+        return True
 
     def entries(self) -> Iterator[Entry]:
         return iter(self._listed.values())
@@ -54,8 +66,9 @@ class RemoteSource(Source):
         return self._listed[name]
 
     def path_of(self, name: str) -> Path:
-        # names of objects need not be names of files; the ending says what is in it
-        return self.root / hashlib.sha256(name.encode()).hexdigest()[:32] / name.rsplit("/", 1)[-1]
+        # names of objects need not be names of files; the ending says what is in it. Every process has its own copy:
+        # one would otherwise release what another is reading
+        return self.root / f"{os.getpid()}-{hashlib.sha256(name.encode()).hexdigest()[:32]}" / name.rsplit("/", 1)[-1]
 
     def path(self, name: str) -> Path:
         path = self.path_of(name)
@@ -71,13 +84,17 @@ class RemoteSource(Source):
 
     def release(self, *names: str) -> None:
         for name in names:
-            self.path_of(name).unlink(missing_ok=True)
+            path = self.path_of(name)
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
 
 
 class _RemoteFile(io.RawIOBase):
     """An object as a file that fetches what is read of it."""
 
     def __init__(self, store: Store, key: str) -> None:
+        self.name = key  # pydicom asks every file for one
         self._store = store
         self._key = key
         self._offset = 0

@@ -55,8 +55,10 @@ def link_whole(source: Path, path: Path) -> None:
             temporary.hardlink_to(source)
         except OSError:
             copy_whole(source, path)
-        else:
+            return
+        try:
             temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)  # a rename onto the same file leaves both names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,9 @@ class LocalStore(Store):
         path = self._path(key)
         with naming(str(path)):
             path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # folders go with their last object, as they do in a bucket
+            for folder in path.relative_to(self._root).parents[:-1]:
+                (self._root / folder).rmdir()
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key, self.uri)

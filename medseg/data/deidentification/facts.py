@@ -10,6 +10,7 @@ from pydicom import Dataset
 
 from medseg.data.deidentification.identifying import identifying_values
 from medseg.data.deidentification.identities import finder
+from medseg.data.deidentification.spellings import words
 
 LONGEST = 64
 
@@ -69,22 +70,61 @@ def _number(value: Any) -> str:
 
 
 def _words(value: Any) -> str:
-    """A short printable text."""
+    """A short printable text without anything like a number of a person or a telephone."""
     text = "\\".join(map(str, value)) if hasattr(value, "append") else str(value)
     text = " ".join(text.split())
-    return text if text.isprintable() and len(text) <= LONGEST else ""
+    return text if text.isprintable() and len(text) <= LONGEST and not LONG_NUMBER.search(text) else ""
+
+
+def _maker(value: Any) -> str:
+    """A manufacturer's name, made of words that manufacturers' names are made of."""
+    text = _words(value)
+    known = set(words(text)) & MAKERS
+    return text if known and set(words(text)) <= MAKERS | COMPANY else ""
+
+
+def _body_part(value: Any) -> str:
+    """One of the terms of PS3.16 Annex L that archives use."""
+    return text if (text := _code(value).replace(" ", "")) in BODY_PARTS else ""
+
+
+def _image_type(value: Any) -> str:
+    """The values that say how an image was made; others may be anything."""
+    return "\\".join(part for part in _code(value).split("\\") if part in IMAGE_TYPES)
+
+
+LONG_NUMBER = re.compile(r"\d{5}|\d{3,}[-/ ]\d{3,}")
+MAKERS = frozenset(
+    "agfa bruker canon carestream elekta esaote fuji fujifilm ge hitachi hologic kodak konica minolta marconi mindray"
+    " neusoft philips picker planmeca samsung shimadzu siemens sirona sonoscape swissray toshiba uih varian".split()
+)
+COMPANY = frozenset(
+    "ag best bv co company corp corporation electric general gmbh health healthcare healthineers imaging inc ltd medical"
+    " medison nederland nv systems technologies united".split()
+)
+BODY_PARTS = frozenset(
+    "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM BLADDER BRAIN BREAST BRONCHUS CAROTID CEREBELLUM CHEST CHESTABDOMEN"
+    " CHESTABDPELVIS CLAVICLE COCCYX COLON CSPINE CTSPINE DUODENUM EAR ELBOW ESOPHAGUS EXTREMITY EYE FEMUR FINGER FOOT"
+    " GALLBLADDER HAND HEAD HEADNECK HEART HIP HUMERUS JAW KIDNEY KNEE LARYNX LEG LIVER LSPINE LSSPINE LUNG MANDIBLE"
+    " MAXILLA MEDIASTINUM NECK NOSE ORBIT PANCREAS PELVIS PROSTATE RECTUM RIB SACRUM SCAPULA SHOULDER SINUS SKULL SPINE"
+    " SPLEEN SSPINE STERNUM STOMACH TESTIS THIGH THORAX THYROID TOE TRACHEA TSPINE UTERUS WHOLEBODY WRIST".split()
+)
+IMAGE_TYPES = frozenset(
+    "ORIGINAL DERIVED PRIMARY SECONDARY AXIAL LOCALIZER MPR OTHER NONE M P R I M_FFE M_SE M_IR T1 T2 ADC FA DIFFUSION"
+    " NORM ND DIS2D DIS3D MIP REFORMATTED PROJECTION VOLUME RESAMPLED FAT WATER IN_PHASE OUT_PHASE MEAN".split()
+)
 
 
 WHITELIST: dict[str, tuple[str, Callable[[Any], str]]] = {
     "modality": ("Modality", _code),
-    "manufacturer": ("Manufacturer", _words),
+    "manufacturer": ("Manufacturer", _maker),
     "model": ("ManufacturerModelName", _words),
-    "body_part": ("BodyPartExamined", _code),
+    "body_part": ("BodyPartExamined", _body_part),
     "laterality": ("Laterality", _code),
     "image_laterality": ("ImageLaterality", _code),
     "view_position": ("ViewPosition", _code),
     "patient_position": ("PatientPosition", _code),
-    "image_type": ("ImageType", _code),
+    "image_type": ("ImageType", _image_type),
     "photometric_interpretation": ("PhotometricInterpretation", _code),
     "lossy_compression": ("LossyImageCompression", _code),
     "scanning_sequence": ("ScanningSequence", _code),

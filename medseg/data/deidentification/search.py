@@ -7,56 +7,18 @@ import json
 import re
 import unicodedata
 from base64 import b64decode
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
-import numpy as np
-from numpy.typing import NDArray
-
-from medseg.data.deidentification.spellings import SHORTEST_IN_BYTES, WORD, fold, words
+from medseg.data.deidentification.spellings import WORD, fold, words
 
 REMOVED = "[removed]"
 CHUNK = 1 << 20
 OVERLAP = 4096
-FILTER_BITS = 24
 DATA_URI = re.compile(r"data:[\w/+.;=-]*;base64,([A-Za-z0-9+/=]+)")
 ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+[nrtbf\"/]?")  # also of JSON within JSON
 
-Lookup = Callable[[Collection[str]], Iterable[str]]
-
-
-class Grams:
-    """The first 6 bytes of many strings, and where in some data they stand: all strings in one pass.
-
-    A table of hashes passes over nearly every place; 100,000 identities cost 16 MiB and 8 bytes per spelling.
-    """
-
-    def __init__(self, grams: Iterable[int]) -> None:
-        self._grams = np.unique(np.fromiter(grams, dtype=np.uint64))
-        self._table = np.zeros(1 << FILTER_BITS, dtype=bool)
-        self._table[self._hash(self._grams)] = True
-
-    def find(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Where one of the strings may stand, and its first 6 bytes as ``gram`` gives them."""
-        if not len(self._grams):
-            return
-        for start in range(0, max(len(data) - SHORTEST_IN_BYTES + 1, 0), CHUNK):
-            part = np.frombuffer(data[start : start + CHUNK + SHORTEST_IN_BYTES - 1].lower(), dtype=np.uint8)
-            windows = np.zeros(len(part) - SHORTEST_IN_BYTES + 1, dtype=np.uint64)
-            for offset in range(SHORTEST_IN_BYTES):
-                windows = (windows << np.uint64(8)) | part[offset : offset + len(windows)]
-            places = np.flatnonzero(self._table[self._hash(windows)])
-            nearest = np.searchsorted(self._grams, windows[places]).clip(max=len(self._grams) - 1)
-            for place in places[self._grams[nearest] == windows[places]]:
-                yield start + int(place), int(windows[place])
-
-    @staticmethod
-    def _hash(grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        return (grams * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - FILTER_BITS)
-
-
-def gram(needle: bytes) -> int:
-    return int.from_bytes(needle[:SHORTEST_IN_BYTES], "big")
+Lookup = Callable[[Sequence[str]], Iterable[str]]  # words in their order to forms that may stand in them
 
 
 def find_in_text(data: bytes, lookup: Lookup, within: Callable[[bytes], list[str]]) -> list[str]:
@@ -74,7 +36,7 @@ def find_in_text(data: bytes, lookup: Lookup, within: Callable[[bytes], list[str
         for start, part in _chunks(view):
             folded = words(part)
             line = f" {' '.join(folded)} "
-            hits = [form for form in lookup(set(folded)) if f" {form} " in line]
+            hits = [form for form in lookup(folded) if f" {form} " in line]
             places = [place for place, _ in _places(part, hits)]
             found += [f"character {start + place}" for place in places or [0] * bool(hits)]
     return list(dict.fromkeys(found))
@@ -155,7 +117,7 @@ PATH_WORD = re.compile(r"\d+|[^\W\d_a-z]?[^\W\d_A-Z]+|[^\W\d_a-z]+(?![a-z])")
 def redacted(text: str, lookup: Lookup) -> str:
     text = unicodedata.normalize("NFC", text)
     for word in (WORD, PATH_WORD):
-        seen = {fold(match.group()) for match in word.finditer(text)}
+        seen = [fold(match.group()) for match in word.finditer(text)]
         places = _places(text, list(lookup(seen)), word)
         for start, end in reversed(_merged(places)):
             text = text[:start] + REMOVED + text[end:]

@@ -17,6 +17,13 @@ WORD = re.compile(rf"(?<![^\W_])(?<!\.)\d{{1,4}}\.\d+(?![\w.])|[{UNSPACED}]|[^\W
 SIGN = re.compile(f"[{UNSPACED}]")
 UID = re.compile(r"\d+(\.\d+){4,}")
 
+# ä is written ae where keyboards lack it, and such an ae is written a where accents are dropped; ø, å and ß likewise
+TRANSLITERATED = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa", "æ": "ae", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
+    | {"Ø": "Oe", "Å": "Aa", "Æ": "Ae"}
+)
+UNDONE = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a"))
+
 SHORTEST = 3
 SHORTEST_SIGNS = 2
 SHORTEST_NUMBER = 6
@@ -31,12 +38,22 @@ agfa canon carestream esaote fuji fujifilm ge healthcare healthineers hitachi ho
 samsung shimadzu siemens systems toshiba center centre clinic department imaging klinik klinikum radiology radiologie
 university
 """
+# Words of the ingest's own files; names that consist of them would be found in every data set.
+OWN = """
+annex application background basic case cases channel class classes clean confidentiality count data dataset dcm dicom
+dimensions emptied facts file files foreground gray green image images ingest keep kept label labels layout mask masks
+med medseg mixed modality mri name names nifti none normal numtraining options other patient pixel prediction primary
+profile ps3 ps3.15 reason red blue reference references rejected remapped replaced retain rgb schema secondary
+segmentation shifted split task test training ultrasound validation version warnings xray
+"""
 
 
 @cache
 def vocabulary() -> frozenset[str]:
     """Words that name nobody, those of DICOM's own attribute names included, such as Head, Max or Test."""
-    return frozenset(GENERIC.split()) | {word.lower() for word in re.findall("[A-Z][a-z]+", " ".join(keyword_dict))}
+    return frozenset((GENERIC + OWN).split()) | {
+        word.lower() for word in re.findall("[A-Z][a-z]+", " ".join(keyword_dict))
+    }
 
 
 def fold(text: str) -> str:
@@ -75,8 +92,9 @@ def forms(value: str) -> frozenset[str]:
     """
     if not searchable(value):
         return frozenset()
-    parts = words(value)
-    return frozenset({" ".join(parts), "".join(parts)})
+    spelled = {value, value.translate(TRANSLITERATED), *(value.lower().replace(*pair) for pair in UNDONE)}
+    found = [words(text) for text in spelled]
+    return frozenset(form for parts in found for form in (" ".join(parts), "".join(parts)))
 
 
 def key_word(form: str) -> str:

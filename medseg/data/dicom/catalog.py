@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -206,3 +206,14 @@ def _plane(
     rows, columns = size
     place = (tuple(position), tuple(orientation), (row_mm, column_mm), (rows, columns))
     return Plane(*place, thickness_mm, tuple(kind), tuple(repeat))
+
+
+def forget_identifying(kept: Path, holds_identity: Callable[[str], bool]) -> None:
+    """Drop the records whose texts, such as names of contours, hold an identity; their files are read again each time."""
+    database = sqlite3.connect(kept, isolation_level=None)
+    rows = database.execute("SELECT key, reason, modality, burned_in, detail FROM file")
+    found = [(key,) for key, *texts in rows if holds_identity("\n".join(texts))]
+    if found:
+        database.executemany("DELETE FROM file WHERE key = ?", found)
+        database.execute("VACUUM")
+    database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from medseg.data.layouts.listing import Listing, Reading, SourceCase
@@ -11,6 +12,7 @@ from medseg.data.source import Source
 from medseg.errors import DataError
 
 FILE = "cases.csv"
+PSEUDONYM = re.compile(r"patient-[0-9a-f]{12}")
 _SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test", "": ""}
 
 
@@ -28,19 +30,23 @@ def apply_cases_csv(source: Source, listing: Listing, reading: Reading | None) -
         return listing
     for row in rows.values():
         split_of(row, "split")
-    if reading:
-        rows = {case_digest(reading, name): row for name, row in rows.items()}
+    known = {key: name for name in rows for key in _keys(name, reading)}
     cases = []
     strangers = set(rows)
     for case in listing.cases:
-        name = case.case.rpartition("-")[2] if reading else case.case
-        strangers.discard(name)
-        cases.append(_merged(case, rows[name], reading) if name in rows else case)
+        name = known.get(case.case.rpartition("-")[2] if reading else case.case)
+        strangers.discard(name or "")
+        cases.append(_merged(case, rows[name], reading) if name else case)
     warnings = list(listing.warnings)
     if strangers:
         shown = "" if reading else f", e.g. {', '.join(sorted(strangers)[:3])}"
         warnings.append(f"{FILE}: {len(strangers)} of its {len(rows)} cases have no usable files{shown}")
     return replace(listing, cases=cases, metadata=[*listing.metadata, FILE], warnings=warnings)
+
+
+def _keys(name: str, reading: Reading | None) -> tuple[str, ...]:
+    """How a row names its case: as the file does, or by the pseudonym that an earlier ingest gave it."""
+    return (case_digest(reading, name), name.rpartition("-")[2]) if reading else (name,)
 
 
 def split_of(row: Row, column: str) -> str:
@@ -57,7 +63,7 @@ def split_of(row: Row, column: str) -> str:
 
 def _merged(case: SourceCase, row: Row, reading: Reading | None) -> SourceCase:
     patient = row.get("patient")
-    if patient and reading:
+    if patient and reading and not PSEUDONYM.fullmatch(patient):
         case = pseudonymous_case(case, patient, case.case.rpartition("-")[2], reading)
     elif patient:
         case = replace(case, patient=patient)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 VOLUME_ENDINGS = (".nii.gz", ".nii")
 ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -32,5 +33,5 @@ def voxel_file(name: str) -> tuple[str, ...]:
 
 
 def case_name(text: str) -> str:
-    """The text with everything but letters, digits, dot, hyphen and underscore made an underscore."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".-") or "case"
+    """The text with everything but letters of any script, digits, dot, hyphen and underscore made an underscore."""
+    return re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", text)).lstrip(".-") or "case"

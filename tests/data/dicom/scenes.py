@@ -51,8 +51,9 @@ class Listed:
 
 def reading(scratch: Path, workers: int = 1) -> Reading:
     scratch.mkdir(parents=True, exist_ok=True)
-    identities = Identities(scratch / "identities.sqlite")
-    return Reading(Pseudonyms(KEY), identities, workers, scratch / "catalog.sqlite", scratch)
+    pseudonyms = Pseudonyms(KEY)
+    identities = Identities(scratch / "identities.sqlite", pseudonyms)
+    return Reading(pseudonyms, identities, workers, scratch / "catalog.sqlite", scratch)
 
 
 def listed(root: Path, scratch: Path, workers: int = 1, **settings: Any) -> Listed:

@@ -28,7 +28,7 @@ class Listed:
         config = DatasetConfig.model_validate({"name": "scans", "layout": layout, **settings})
         scratch = scratch or root.parent
         pseudonyms = Pseudonyms(b"a key of sixteen bytes")
-        identities = Identities(scratch / "identities.sqlite")
+        identities = Identities(scratch / "identities.sqlite", pseudonyms)
         self.reading = Reading(pseudonyms, identities, 1, scratch / "catalog.sqlite", scratch)
         self.source = Source(root)
         self.layout: Layout
