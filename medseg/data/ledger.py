@@ -19,9 +19,11 @@ class Ledger:
 
     Args:
         path: SQLite file in the ingest's scratch folder.
+        told: how the name of a file is told to others, where it may identify somebody.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, told: Callable[[str], str] = str) -> None:
+        self._told = told
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute("CREATE TABLE fate (name BLOB PRIMARY KEY, code TEXT, reason TEXT) WITHOUT ROWID")
@@ -55,7 +57,7 @@ class Ledger:
         """
         faulty = [at_fault] if at_fault else list(case.images)
         self.reject(Rejection(name, error.code, error.reason) for name in faulty)
-        why = f"{faulty[0]} of case {case.case} is {error.code}"
+        why = f"{self._told(faulty[0])} of case {case.case} is {error.code}"
         others = (name for name in (*case.images, *case.references) if name not in faulty)
         self.reject(Rejection(name, "case-rejected", why) for name in others)
 
@@ -93,15 +95,18 @@ class Ledger:
             " GROUP BY code ORDER BY count(*) DESC, code"  # SQLite takes the reason from the row of the least name
         )
         found = self._database.execute(query)
-        return [(Rejection(_shown(name), code, reason), int(count)) for name, code, reason, count in found]
+        return [
+            (Rejection(printable(self._told(_shown(name))), code, reason), int(count))
+            for name, code, reason, count in found
+        ]
 
     def write_csv(self, path: Path, redact: Callable[[str], str]) -> None:
-        """``rejected.csv``; ``redact`` takes identities out of names and reasons."""
+        """``rejected.csv``; ``redact`` takes identities out of reasons."""
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for row in self.rejected():
-                writer.writerow((_printable(redact(row.path)), row.code, _printable(redact(row.reason))))
+                writer.writerow((printable(self._told(row.path)), row.code, printable(redact(row.reason))))
 
 
 def _stored(name: str) -> bytes:
@@ -112,6 +117,6 @@ def _shown(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Line ends and other control characters as escapes: names may hold them, tables may not."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

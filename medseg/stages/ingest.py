@@ -39,8 +39,8 @@ def ingest(recipe: Recipe, store_uri: str) -> str:
 def ingest_part(recipe: Recipe, store_uri: str, part: Part) -> None:
     """Read the cases of one part and leave them in the store; ``merge_parts`` makes the data set of all parts.
 
-    Every part lists the whole source, reads its headers and, where neither source nor recipe names the classes, looks for
-    them in all references; everything else is read by its part alone.
+    Every part lists the whole source, reads its headers and, where neither source nor recipe names the classes, looks
+    for them in all references; everything else is read by its part alone.
     """
     _ingest(recipe, store_uri, part, merge=False)
 

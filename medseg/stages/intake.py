@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +18,13 @@ from medseg.artifacts import DATASET_FILE, Modality
 from medseg.config import DatasetConfig, Recipe, digest
 from medseg.data.deidentification.identities import Identities
 from medseg.data.deidentification.pseudonyms import Pseudonyms, load_key
+from medseg.data.deidentification.search import REMOVED
 from medseg.data.labels import Classes, Found, checked_classes, found_classes, values_of
 from medseg.data.layouts import choose_layout
 from medseg.data.layouts.cases_csv import apply_cases_csv
+from medseg.data.layouts.dicom import DicomLayout
 from medseg.data.layouts.listing import Layout, Listing, Reading, SourceCase
+from medseg.data.ledger import printable
 from medseg.data.source import Source
 from medseg.errors import RecipeError, RejectedFileError
 from medseg.pool import core_count, spread
@@ -36,6 +41,9 @@ RECORDS_FILE, CATALOG_FILE = f"{STATE}/records.sqlite", f"{STATE}/catalog.sqlite
 IDENTITIES_FILE = f"{STATE}/identities.sqlite"  # digests alone
 PARTS = "parts"
 RECORD_PARTS, VOLUME_PARTS = f"{PARTS}/records", f"{PARTS}/volumes"
+
+
+DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d|\d{1,2}\.\d{1,2}\.\d{2,4})(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,27 @@ class Intake:
     store: Store
     settings: str
 
+    def told(self, text: str) -> str:
+        """A text as it may be written and logged."""
+        return printable(self.reading.identities.redact(text))
+
+    def told_name(self, name: str) -> str:
+        """The name of a file as it may be written and logged: without identities and dates in a DICOM archive; in other
+        sources whose names the recipe makes pseudonyms, a digest and the ending.
+        """
+        if not self.recognised.layout.pseudonymous:
+            return name
+        if self.recognised.layout.name == DicomLayout.name:
+            return DATE.sub(REMOVED, self.reading.identities.redact(name))
+        ending = "".join(Path(name).suffixes[-2:]) if name.endswith(".gz") else Path(name).suffix
+        return f"file-{self.reading.pseudonyms.digest('name', name, length=12)}{ending}"
+
+    @property
+    def told_reason(self) -> str:
+        """Why the layout was recognised; the file that it names as an example is left out where names may identify."""
+        reason = self.recognised.reason
+        return self.told(reason.partition(", such as ")[0] if self.recognised.layout.pseudonymous else reason)
+
     def key(self, found: SourceCase) -> str:
         """Digest of a case's files and of everything that shapes what is made of them."""
         shaped = [self.settings, self.classes, self.modality, found.case, found.patient, found.split, found.label]
@@ -111,14 +140,15 @@ def open_intake(recipe: Recipe, found: Recognised, scratch: Path, store: Store) 
         scratch=scratch,
     )
     listing = found.layout.read(found.source, reading)
-    log.info("ingest: layout %s: %s", found.layout.name, reading.identities.redact(found.reason))
     listing = apply_cases_csv(found.source, listing, reading if found.layout.pseudonymous else None)
     modality = listing.modality or "other" if found.config.modality == "auto" else found.config.modality
     left_out = dict.fromkeys(("name", "source", "version", "modality", "classes"), True)
     settings = found.config.model_dump(mode="json", exclude={**left_out, "deidentify": {"key"}})
     shaped = digest([CODE_VERSION, settings, found.layout.name], length=16)
     classes = _classes(found, listing, records, reading.workers, shaped)
-    return Intake(found, listing, classes, modality, reading, records, store, shaped)
+    intake = Intake(found, listing, classes, modality, reading, records, store, shaped)
+    log.info("ingest: layout %s: %s", found.layout.name, intake.told_reason)
+    return intake
 
 
 def _source(uri: str, scratch: Path) -> Source:
@@ -152,7 +182,20 @@ def _classes(found: Recognised, listing: Listing, records: Records, workers: int
         return checked_classes(found.config.classes, "dataset.classes")
     if listing.classes is not None or listing.task != "segmentation":
         return listing.classes or {}
-    return found_classes(_found_values(found, listing, records, workers, shaped))
+    seen: Counter[int] = Counter()
+
+    def counted() -> Iterator[Found]:
+        for values in _found_values(found, listing, records, workers, shaped):
+            seen.update(values.values)
+            yield values
+
+    classes = found_classes(counted())
+    rare = [value for value, count in sorted(seen.items()) if count == 1 and listing.count >= RARE_AMONG]
+    listing.warnings.extend(
+        f"value {value} occurs in one of {listing.count} references alone: a class of its own, or a mistake?"
+        for value in rare
+    )
+    return classes
 
 
 def _found_values(found: Recognised, listing: Listing, records: Records, workers: int, shaped: str) -> Iterator[Found]:
@@ -176,6 +219,7 @@ def _found_values(found: Recognised, listing: Listing, records: Records, workers
         yield records.found(key_of(case)) or Found()
 
 
+RARE_AMONG = 4  # references, of which a value in a single one is worth a warning
 CASES_PER_WORKER = 8  # below that, starting a process costs more than it brings
 
 _held: list[tuple[Layout, Source]] = []

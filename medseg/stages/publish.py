@@ -90,7 +90,7 @@ class _Draft:
         self.kept = Records(scratch / "kept.sqlite")
         self.accepted = _Accepted(self.kept)
         self._telling: dict[str, bool] = {}
-        self.ledger = Ledger(scratch / "ledger.sqlite")
+        self.ledger = Ledger(scratch / "ledger.sqlite", intake.told_name)
         self.warnings: list[str] = []
         self.warned = 0
         self._warn(intake.listing.warnings)
@@ -165,8 +165,7 @@ class _Draft:
     def write(self, folder: Path) -> str:
         """Write every file but the volumes and return the version, a digest of all content."""
         intake = self.intake
-        redact = intake.reading.identities.redact
-        self.ledger.write_csv(folder / REJECTED_FILE, redact)
+        self.ledger.write_csv(folder / REJECTED_FILE, intake.told)
         (folder / INGEST_FILE).write_bytes(self._summary().to_bytes())
         (folder / CASES_FILE).write_bytes(write_cases(record.case for record in self.accepted if record.case))
         self._write_audit(folder / AUDIT_FILE)
@@ -216,13 +215,12 @@ class _Draft:
 
     def _summary(self) -> IngestSummary:
         rejected = self.ledger.by_code()
-        redact = self.intake.reading.identities.redact
-        warnings = [redact(warning) for warning in self.warnings]
+        warnings = [self.intake.told(warning) for warning in self.warnings]
         if self.warned > KEPT_WARNINGS:
             warnings.append(f"… and {self.warned - KEPT_WARNINGS} more warnings")
         return IngestSummary(
             layout=self.intake.recognised.layout.name,
-            layout_reason=redact(self.intake.recognised.reason),
+            layout_reason=self.intake.told_reason,
             files_seen=self.ledger.seen,
             files_accepted=self.ledger.seen - sum(rejected.values()),
             files_rejected=sum(rejected.values()),
@@ -232,17 +230,15 @@ class _Draft:
         )
 
     def _tell(self) -> None:
-        redact = self.intake.reading.identities.redact
         for warning in self.warnings[:SHOWN]:
-            log.warning("ingest: %s", redact(warning))
+            log.warning("ingest: %s", self.intake.told(warning))
         for line in self._left_out():
             log.warning("ingest: left out %s", line)
         log.info("ingest: %d cases", self.overview.cases)
 
     def _refuse(self) -> None:
-        redact = self.intake.reading.identities.redact
         path = self.intake.reading.scratch / REJECTED_FILE
-        self.ledger.write_csv(path, redact)
+        self.ledger.write_csv(path, self.intake.told)
         self.intake.store.put_file(path, f"refused/{REJECTED_FILE}")
         lines = "\n".join(f"  {line}" for line in self._left_out())
         raise DataError(
@@ -252,9 +248,8 @@ class _Draft:
 
     def _left_out(self) -> Iterator[str]:
         """One line per reason, those that a file is itself at fault for first."""
-        redact = self.intake.reading.identities.redact
         for first, count in sorted(self.ledger.examples(), key=lambda row: row[0].code in FOLLOWING):
-            example = f"{redact(first.path)}: {redact(first.reason)}"
+            example = f"{first.path}: {self.intake.told(first.reason)}"
             yield f"{count} x {first.code}, such as {example}"
 
 

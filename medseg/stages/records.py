@@ -14,7 +14,6 @@ from medseg.data.labels import Found
 from medseg.errors import RejectedFileError
 from medseg.types import Case
 
-
 VERSION = 1  # raise when a record says other things
 
 

@@ -16,6 +16,6 @@ def write_arrays(
 ) -> None:
     """``image`` is (C, I, J, K), ``reference`` (I, J, K); without ``native`` nothing was cropped or resampled."""
     prepared = PreparedCase(image, reference, native or NativeGrid.of(image, crop=False))
-    (folder / "arrays").mkdir(parents=True, exist_ok=True)
+    (folder / "arrays/references").mkdir(parents=True, exist_ok=True)
     (folder / array_key(case)).write_bytes(image_bytes(prepared))
     (folder / reference_array_key(case)).write_bytes(reference_bytes(prepared))

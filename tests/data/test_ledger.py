@@ -64,7 +64,8 @@ def test_what_nobody_asked_for_is_left_out_at_the_close(ledger: Ledger, tmp_path
     assert ledger.seen == 3
 
 
-def test_the_table_is_redacted_and_takes_any_name(ledger: Ledger, tmp_path: Path) -> None:
+def test_the_table_is_redacted_and_takes_any_name(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite", lambda name: name.replace("Doe", "[removed]"))
     ledger.reject([Rejection("Doe/\udce9,\r1.dcm", "truncated", "Doe's file is short")])
     ledger.write_csv(tmp_path / "rejected.csv", lambda text: text.replace("Doe", "[removed]"))
     assert (tmp_path / "rejected.csv").read_text() == (

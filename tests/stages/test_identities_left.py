@@ -18,7 +18,7 @@ from medseg.config import DatasetConfig, Recipe
 from medseg.data.cases import read_cases
 from medseg.stages.ingest import ingest
 from medseg.stages.inspect import inspect
-from tests.data.scenes import AFFINE, reference, volume, write_picture
+from tests.data.scenes import AFFINE, reference, series_datasets, volume, write_picture, write_series
 
 PLANTED = ("Müller", "Mueller", "MRN-0099123", "19610203", "ALT-778", "A-55120", "555-0100")
 
@@ -84,6 +84,53 @@ def test_an_identity_in_a_refused_file_and_its_path_is_gone_too(planted: Path, t
     uri = ingested(planted, tmp_path / "store")
     assert "[removed]" in (Path(uri) / "rejected.csv").read_text()
     assert left(tmp_path / "store", PLANTED) == []
+
+
+def test_a_second_ingest_of_a_grown_archive_still_knows_whom_it_must_not_name(planted: Path, tmp_path: Path) -> None:
+    for path in planted.rglob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID, dataset.PatientName, dataset.SpecificCharacterSet = (
+            "MRN-0099123",
+            "Müller^Hans",
+            "ISO_IR 100",
+        )
+        dataset.save_as(path)
+    ingested(planted, tmp_path / "store")
+    (planted / "Müller" / "note.txt").write_text("of Müller")
+    uri = ingested(planted, tmp_path / "store")
+    assert "[removed]/note.txt" in (Path(uri) / "rejected.csv").read_text()
+    assert left(tmp_path / "store", PLANTED) == []
+
+
+def test_a_contour_named_after_the_patient_is_refused_and_its_name_forgotten(tmp_path: Path) -> None:
+    from tests.data.dicom.scenes import save, square, structures
+
+    for folder, name in (("a", "Liver"), ("b", "GTV Mueller")):
+        sources = series_datasets()
+        for dataset in sources:
+            dataset.PatientID, dataset.PatientName = f"MRN-{folder}-99123", "Mueller^Hans"
+            dataset.SeriesInstanceUID += f".{ord(folder)}"
+            dataset.StudyInstanceUID = dataset.FrameOfReferenceUID
+        write_series(tmp_path / "source" / folder, sources)
+        save(structures(sources, {name: [square(11, 14, 5)]}), tmp_path / "source" / folder / "rt.dcm")
+    uri = ingested(tmp_path / "source", tmp_path / "store")
+    codes = (Path(uri) / "rejected.csv").read_text()
+    assert "b/rt.dcm,identifying-class" in codes
+    assert left(tmp_path / "store", ("Mueller", "mueller")) == []
+
+
+def test_under_a_key_no_name_of_any_file_is_left(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for kind, array in (("images", volume()), ("labels", reference(1))):
+        (source / kind).mkdir(parents=True)
+        nibabel.save(nibabel.Nifti1Image(array, AFFINE), source / kind / "Müller_Jörg.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(volume(), AFFINE), source / "images/Alleingang_Otto.nii.gz")
+    (source / "Brief_Karl.pdf").touch()
+    (tmp_path / "key").write_text("k" * 32)
+    uri = ingested(source, tmp_path / "store", deidentify={"key": f"file:{tmp_path}/key"})
+    inspect(uri)
+    assert ".pdf,not-part-of-layout" in (Path(uri) / "rejected.csv").read_text()
+    assert left(tmp_path / "store", ("Müller", "Jörg", "Otto", "Karl", "M_ller")) == []
 
 
 def test_named_patients_are_pseudonyms_under_the_key(shared_data: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from medseg.config import DatasetConfig, Recipe
 from medseg.data.cases import read_cases
+from medseg.data.sample import write_sample
 from medseg.errors import NotFoundError, StageError
 from medseg.stages.ingest import ingest, ingest_part, merge_parts
 from medseg.stages.parts import Part
@@ -156,6 +157,32 @@ def bucket(tmp_path: Path) -> str:
 def test_a_bucket_of_scans_gives_the_same_data_set_as_the_folder(source: Path, store: str, bucket: str) -> None:
     open_store(f"{bucket}/raw").put_folder(source)
     assert content(ingest(recipe(f"{bucket}/raw"), bucket)) == content(ingest(recipe(source), store))
+
+
+def test_a_bucket_of_dicom_gives_the_same_data_set_as_the_folder(tmp_path: Path, store: str, bucket: str) -> None:
+    write_sample(tmp_path / "archive", patients=2)
+    open_store(f"{bucket}/raw").put_folder(tmp_path / "archive")
+    assert len(names(ingest(recipe(f"{bucket}/raw"), bucket))) == 2
+    assert content(ingest(recipe(f"{bucket}/raw"), bucket)) == content(ingest(recipe(tmp_path / "archive"), store))
+
+
+def test_parts_of_other_settings_stay_until_they_are_merged(source: Path, store: str) -> None:
+    other = recipe(source, modality="mr")
+    ingest_part(other, store, Part(1, 2))
+    ingest(recipe(source, modality="ct"), store)
+    ingest_part(other, store, Part(2, 2))
+    assert len(names(merge_parts(other, store))) == 6
+
+
+def test_a_value_in_one_reference_of_many_is_told(source: Path, store: str) -> None:
+    write_pair(source, "odd", reference(1, 7))
+    assert b"value 7 occurs in one of 7 references" in content(ingest(recipe(source), store))["ingest.json"]
+
+
+def test_names_that_become_one_are_kept_apart(tmp_path: Path, store: str) -> None:
+    for number, name in enumerate(("Pat 1", "Pat_1", "Müller", "Möller", "山田")):
+        write_pair(tmp_path / "source", name, seed=number)
+    assert len(names(ingest(recipe(tmp_path / "source"), store))) == 5
 
 
 def test_an_empty_prefix_is_named(bucket: str) -> None:

@@ -87,7 +87,7 @@ def test_arrays_lie_on_the_plan_grid_and_the_plan_names_its_steps(finished: tupl
 
 
 def test_nothing_but_the_result_is_left_in_the_store(finished: tuple[str, str]) -> None:
-    arrays = {f"arrays/c{number}{part}.b2nd" for number in range(CASES) for part in ("", "_reference")}
+    arrays = {f"arrays/{part}c{number}.b2nd" for number in range(CASES) for part in ("", "references/")}
     assert set(files(finished[1])) == arrays | {PLAN_FILE, "splits.json", CASES_FILE}
 
 
@@ -133,7 +133,7 @@ def test_after_a_stop_only_what_is_missing_is_made(tmp_path: Path) -> None:
     done = Path(uri) / "arrays" / "c0.b2nd"
     made_at = done.stat().st_mtime_ns
     (Path(uri) / PLAN_FILE).unlink()
-    (Path(uri) / "arrays" / "c5_reference.b2nd").unlink()
+    (Path(uri) / "arrays" / "references" / "c5.b2nd").unlink()
     (Path(uri) / "arrays" / "c5.b2nd").write_bytes(b"stopped before its reference was written")
     preprocess(recipe(), dataset)
     assert files(uri) == before

@@ -11,8 +11,10 @@ from pydicom import Dataset
 from medseg.data.deidentification.identifying import identifying_values
 from medseg.data.deidentification.identities import finder
 from medseg.data.deidentification.spellings import words
+from medseg.data.deidentification.terms import BODY_PARTS, COMPANY, IMAGE_TYPES, MAKERS
 
 LONGEST = 64
+LONG_NUMBER = re.compile(r"\d{5}|\d{3,}[-/ ]\d{3,}")  # of a person or a telephone
 
 
 def technical_facts(dataset: Dataset) -> dict[str, str]:
@@ -91,28 +93,6 @@ def _body_part(value: Any) -> str:
 def _image_type(value: Any) -> str:
     """The values that say how an image was made; others may be anything."""
     return "\\".join(part for part in _code(value).split("\\") if part in IMAGE_TYPES)
-
-
-LONG_NUMBER = re.compile(r"\d{5}|\d{3,}[-/ ]\d{3,}")
-MAKERS = frozenset(
-    "agfa bruker canon carestream elekta esaote fuji fujifilm ge hitachi hologic kodak konica minolta marconi mindray"
-    " neusoft philips picker planmeca samsung shimadzu siemens sirona sonoscape swissray toshiba uih varian".split()
-)
-COMPANY = frozenset(
-    "ag best bv co company corp corporation electric general gmbh health healthcare healthineers imaging inc ltd medical"
-    " medison nederland nv systems technologies united".split()
-)
-BODY_PARTS = frozenset(
-    "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM BLADDER BRAIN BREAST BRONCHUS CAROTID CEREBELLUM CHEST CHESTABDOMEN"
-    " CHESTABDPELVIS CLAVICLE COCCYX COLON CSPINE CTSPINE DUODENUM EAR ELBOW ESOPHAGUS EXTREMITY EYE FEMUR FINGER FOOT"
-    " GALLBLADDER HAND HEAD HEADNECK HEART HIP HUMERUS JAW KIDNEY KNEE LARYNX LEG LIVER LSPINE LSSPINE LUNG MANDIBLE"
-    " MAXILLA MEDIASTINUM NECK NOSE ORBIT PANCREAS PELVIS PROSTATE RECTUM RIB SACRUM SCAPULA SHOULDER SINUS SKULL SPINE"
-    " SPLEEN SSPINE STERNUM STOMACH TESTIS THIGH THORAX THYROID TOE TRACHEA TSPINE UTERUS WHOLEBODY WRIST".split()
-)
-IMAGE_TYPES = frozenset(
-    "ORIGINAL DERIVED PRIMARY SECONDARY AXIAL LOCALIZER MPR OTHER NONE M P R I M_FFE M_SE M_IR T1 T2 ADC FA DIFFUSION"
-    " NORM ND DIS2D DIS3D MIP REFORMATTED PROJECTION VOLUME RESAMPLED FAT WATER IN_PHASE OUT_PHASE MEAN".split()
-)
 
 
 WHITELIST: dict[str, tuple[str, Callable[[Any], str]]] = {

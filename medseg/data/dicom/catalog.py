@@ -209,7 +209,7 @@ def _plane(
 
 
 def forget_identifying(kept: Path, holds_identity: Callable[[str], bool]) -> None:
-    """Drop the records whose texts, such as names of contours, hold an identity; their files are read again each time."""
+    """Drop the records whose texts, such as names of contours, hold an identity; their files are read again."""
     database = sqlite3.connect(kept, isolation_level=None)
     rows = database.execute("SELECT key, reason, modality, burned_in, detail FROM file")
     found = [(key,) for key, *texts in rows if holds_identity("\n".join(texts))]

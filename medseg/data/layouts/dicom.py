@@ -73,6 +73,8 @@ class DicomLayout(Layout):
         catalog.database.close()
         self._pseudonyms = reading.pseudonyms
         images.warnings.extend(_strangers(self.config.classes, classes, source))
+        telling = {name for name in classes if reading.identities.find(name.replace("_", " ").encode())}
+        classes = {name: value for name, value in classes.items() if name not in telling}
         configured = self.config.classes or classes
         self._classes = tuple(sorted(configured, key=lambda name: configured[name]))
         return _listing(images, classes)
@@ -134,7 +136,10 @@ class DicomLayout(Layout):
             if grid is None:
                 return names_only([name for path in paths for name in _names(path)])
             regions = [region for path in paths for region in self._regions(path, grid)]
-            wanted = [region for region in regions if not self.config.classes or region.name in self._classes]
+            wanted = [region for region in regions if region.name in self._classes]
+            if len(wanted) < len(regions) and not self.config.classes:
+                reason = "a segment's name holds an identifying string; rename it, or give the names in dataset.classes"
+                raise RejectedFileError("identifying-class", reason, paths[0])
             return draw(wanted, grid, self._classes, self.config.overlap)
         except DAMAGED as error:
             reason = f"reference is damaged ({type(error).__name__})"

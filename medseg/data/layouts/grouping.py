@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class Grouper:
             owner = tuple(found.get(part) or "" for part in ("split", "patient", "class", "case"))
             fields.setdefault(owner, found)
             owners[owner][found.get("channel") or "0000"].append(name)
-        taken: set[str] = set()
+        taken: dict[str, str] = {}
         for owner, channels in owners.items():
             self._add(fields[owner], channels, taken)
         used = {self._key(found) for found in fields.values()}
@@ -119,17 +120,20 @@ class Grouper:
         readings = [found for pattern in self._card.image_patterns if (found := pattern.match(name)) is not None]
         return next((found for found in readings if self._key(found) in self._drawn), readings[0])
 
-    def _add(self, found: Mapping[str, str], channels: Mapping[str, list[str]], taken: set[str]) -> None:
+    def _add(self, found: Mapping[str, str], channels: Mapping[str, list[str]], taken: dict[str, str]) -> None:
         """Make a case of one image, or list its files."""
         drawn = self._drawn.get(self._key(found), _Drawn()) if self._card.references else _Drawn()
         self._leave_repeated(channels, drawn)
         images = tuple(self._whole(channels[channel][0] for channel in self._ordered(channels)))
         references = tuple(self._whole(drawn.files if self._card.merge else drawn.first_files))
         case = _case(found)
+        name = found.get("case") or case
+        if taken.get(case, name) != name:  # another name became the same one, such as "Pat 1" and "Pat_1"
+            case = f"{case}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
         if fault := self._fault(channels, drawn, case in taken):
             self._result.reject((*images, *references), *fault)
             return
-        taken.add(case)
+        taken[case] = name
         label = found.get("class") or ""
         self._result.classes.update({label} - {""})
         patient = found.get("patient") or case

@@ -216,6 +216,6 @@ def test_under_a_key_no_name_of_a_file_or_patient_is_left(root: Path) -> None:
     assert all(case.case.startswith(f"{case.patient}-") for case in found.cases)
     written = " ".join((*found.names, *found.listing.warnings, *(row.reason for row in found.listing.rejected)))
     assert not any(name in written for name in ("Mueller", "Schmidt", "Weber", "Else", "MRN"))
-    assert found.reading.identities.find(b"seen: Mueller_Anna_2 of MRN12345", text=True)
+    assert found.reading.identities.find(b"seen: Mueller_Anna_2 of MRN12345")
     assert found.image().image.array.shape == (1, *SHAPE)
     assert Listed(root, deidentify={"key": "env:KEY"}).names == found.names
