@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ CREATE INDEX IF NOT EXISTS kept.file_by_series ON file (series);
 CREATE INDEX IF NOT EXISTS kept.file_by_kind ON file (kind);
 """
 _FILE = "key, kind, code, reason, patient, series, instance, frame_of_reference, modality, burned_in, detail"
+
+WORD = re.compile(r"[^\W\d_]{3,}")
 
 StoredRecord = tuple[str, ...]  # in the order of the columns, without the key
 
@@ -211,8 +214,16 @@ def _plane(
 def forget_identifying(kept: Path, holds_identity: Callable[[str], bool]) -> None:
     """Drop the records whose texts, such as names of contours, hold an identity; their files are read again."""
     database = sqlite3.connect(kept, isolation_level=None)
-    rows = database.execute("SELECT key, reason, modality, burned_in, detail FROM file")
-    found = [(key,) for key, *texts in rows if holds_identity("\n".join(texts))]
+    known: dict[str, bool] = {}
+    found = []
+    for key, kind, *texts in database.execute("SELECT key, kind, reason, modality, burned_in, detail FROM file"):
+        text = "\n".join(texts)
+        if kind not in REFERENCES:  # of slices, which are many and differ by numbers, the words
+            text = " ".join(sorted(set(WORD.findall(text))))
+        if text not in known:
+            known[text] = holds_identity(text)
+        if known[text]:
+            found.append((key,))
     if found:
         database.executemany("DELETE FROM file WHERE key = ?", found)
         database.execute("VACUUM")
