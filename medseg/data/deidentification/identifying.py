@@ -131,7 +131,7 @@ def _kind(tag: int, vr: str) -> Kind:
     return "identifier" if IDENTIFIER.search(keyword) and not TECHNICAL.search(keyword) else "text"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _strings(kind: Kind, raw: bytes, charset: str) -> frozenset[str]:
     """What identifies in the bytes of one attribute."""
     if kind in ("private", "text") and not PRINTABLE.fullmatch(raw):
@@ -168,7 +168,7 @@ def _as_declared(raw: bytes, charset: str, kind: Kind | str) -> str:
             return raw.decode("latin-1")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _telling(kind: Kind, value: str) -> frozenset[str]:
     """What of one value is searched for."""
     return frozenset(text for text in _spellings(kind, value.strip(" \0\t\r\n")) if searchable(text))

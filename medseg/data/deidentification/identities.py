@@ -12,7 +12,7 @@ from medseg.data.deidentification.pseudonyms import Pseudonyms
 from medseg.data.deidentification.search import find_in_text, redacted
 from medseg.data.deidentification.spellings import forms, key_word, needles
 
-REMEMBERED = 50_000
+REMEMBERED = 5_000
 
 
 class Identities:

@@ -69,7 +69,7 @@ def words(text: str) -> list[str]:
     return WORD.findall(fold(text))
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def searchable(value: str) -> bool:
     """Whether a string tells enough to be searched for without finding it everywhere.
 
@@ -84,7 +84,7 @@ def searchable(value: str) -> bool:
     return len(plain) >= SHORTEST or len(SIGN.findall(plain)) >= SHORTEST_SIGNS
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def forms(value: str) -> frozenset[str]:
     """A string as folded words, apart and run together: how ``Müller^Jörg`` is recognised in Mueller-free file names.
 
@@ -111,7 +111,7 @@ CHARACTER_SETS = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=100)
 def needles(value: str) -> frozenset[bytes]:
     """The bytes a string may be written as, ASCII letters in lower case; none where it is too short for binary data.
 
