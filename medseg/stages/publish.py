@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 SHOWN = 5  # warnings that are told one by one
 FOLLOWING = ("case-rejected", "not-part-of-layout")  # codes of files that are not at fault themselves
 KEPT_WARNINGS = 200
+BLOCK_BYTES, BLOCK_ROWS = 2**18, 1000
 
 
 def publish(intake: Intake) -> str:
@@ -193,21 +195,30 @@ class _Draft:
 
     def _search(self, folder: Path, dataset: Dataset) -> None:
         """The last search for identities; what is found is told by its place, not by its value."""
-        tables = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != CASES_FILE}
-        tables[CASES_FILE] = "\n".join(_texts(self.accepted)).encode()  # Parquet packs its texts
-        for name, data in sorted(tables.items()):
-            if found := self.intake.reading.identities.find(data):
+        for name, block in self._written(folder):
+            if found := self.intake.reading.identities.find(block):
                 raise DataError(
                     f"{dataset.name}: {name} would hold {len(found)} identifying strings of the source, so nothing was"
                     " written. Names of files, classes and of the data set must not identify anybody; rename them, or"
                     " give dataset.deidentify.key so that names become pseudonyms"
                 )
 
+    def _written(self, folder: Path) -> Iterator[tuple[str, bytes]]:
+        """Every text of the version in blocks of whole lines: an archive's audit record is large."""
+        for path in sorted(path for path in folder.iterdir() if path.name != CASES_FILE):
+            with path.open("rb") as file:
+                while lines := file.readlines(BLOCK_BYTES):
+                    yield path.name, b"".join(lines)
+        texts = _texts(self.accepted)  # Parquet packs them
+        while rows := list(islice(texts, BLOCK_ROWS)):
+            yield CASES_FILE, "\n".join(rows).encode()
+
     def _content_hash(self, folder: Path) -> str:
         """sha256 over the sorted names and digests of all files, 16 digits of it."""
         total = hashlib.sha256()
         for path in sorted(folder.iterdir()):
-            total.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+            with path.open("rb") as file:
+                total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
         for record in self.accepted:
             for key, digest in sorted(record.volumes.items()):
                 total.update(f"{key}\0{digest}\0".encode())

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from medseg.data.deidentification.spellings import WORD, fold, words
 
 REMOVED = "[removed]"
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 OVERLAP = 4096
 DATA_URI = re.compile(r"data:[\w/+.;=-]*;base64,([A-Za-z0-9+/=]+)")
 ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+[nrtbf\"/]?")  # also of JSON within JSON
