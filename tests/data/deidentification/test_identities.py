@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from medseg.data.deidentification.identities import Identities, find_in
 from medseg.data.deidentification.pseudonyms import Pseudonyms
+from medseg.data.deidentification.search import CHUNK
 from medseg.data.deidentification.spellings import searchable
 
 NAME = "Müller^Jörg"
@@ -115,7 +116,7 @@ def test_the_answer_repeats_no_identity(finder: Callable[..., Find]):
 
 
 def test_words_across_the_parts_of_a_long_text_are_found_and_none_is_cut(finder: Callable[..., Find]):
-    part = 1 << 20
+    part = CHUNK
     find = finder(NAME, "19610203")
     assert find(b"." * (part - 4) + NAME.encode() + b"." * part, True)
     assert find(b"x" * (part - 8) + b"19610203x" + b"x" * part, True) == []
