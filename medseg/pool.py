@@ -19,6 +19,7 @@ TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+TASKS_PER_WORKER = 8
 IN_FLIGHT = 4  # tasks per process that wait or run: enough to keep it busy, few enough to keep memory flat
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS")
 
@@ -38,6 +39,11 @@ def _core_limit(path: Path) -> int | None:
         return max(1, int(quota) // int(period))
     except (OSError, ValueError):
         return None
+
+
+def worth(workers: int, tasks: int, per_worker: int | None = None) -> int:
+    """How many of ``workers`` processes are worth starting: with fewer tasks each, that costs more than it brings."""
+    return min(workers, tasks // (per_worker or TASKS_PER_WORKER))
 
 
 def spread(

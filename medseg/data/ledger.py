@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from medseg.data.layouts.listing import Rejection, SourceCase
-from medseg.data.source import Source
+from medseg.data.source import Source, stored
 from medseg.errors import RejectedFileError
 
 COLUMNS = ("path", "code", "reason")
@@ -36,7 +36,7 @@ class Ledger:
         self.accept(self._kept)
 
     def accept(self, names: Iterable[str]) -> None:
-        rows = ((_stored(name),) for name in names)
+        rows = ((stored(name),) for name in names)
         self._database.executemany("INSERT OR IGNORE INTO fate VALUES (?, NULL, NULL)", rows)
 
     def accept_case(self, case: SourceCase) -> None:
@@ -46,7 +46,7 @@ class Ledger:
         self._database.executemany(
             "INSERT INTO fate VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
             " SET code = excluded.code, reason = excluded.reason WHERE code IS NULL",
-            ((_stored(row.path), row.code, row.reason) for row in rejections if row.path not in self._kept),
+            ((stored(row.path), row.code, row.reason) for row in rejections if row.path not in self._kept),
         )
 
     def reject_case(self, case: SourceCase, error: RejectedFileError, at_fault: str | None) -> None:
@@ -67,9 +67,9 @@ class Ledger:
         self._database.executemany(
             "INSERT OR IGNORE INTO fate VALUES (?, ?, ?)",
             (
-                (_stored(entry.name), "not-part-of-layout", unused)
+                (stored(entry.name), "not-part-of-layout", unused)
                 if entry.regular
-                else (_stored(entry.name), "not-a-file", "is a broken link, a pipe or a device")
+                else (stored(entry.name), "not-a-file", "is a broken link, a pipe or a device")
                 for entry in source.entries()
             ),
         )
@@ -107,10 +107,6 @@ class Ledger:
             writer.writerow(COLUMNS)
             for row in self.rejected():
                 writer.writerow((printable(self._told(row.path)), row.code, printable(redact(row.reason))))
-
-
-def _stored(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")  # file names need not be valid UTF-8
 
 
 def _shown(name: bytes) -> str:

@@ -112,6 +112,11 @@ class Source:
         """These files are read; copies of them may go."""
 
 
+def stored(name: str) -> bytes:
+    """The name of a file as SQLite takes it: it need not be valid UTF-8."""
+    return name.encode("utf-8", "surrogateescape")
+
+
 def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: folder cannot be listed: {error.strerror}")

@@ -36,20 +36,26 @@ class Picture:
     alt: str
 
 
-def render(results: RunResults, rows: Sequence[LeaderboardRow]) -> str:
-    """The whole page; only the line of the time stamp differs between two calls with equal results.
-
-    Args:
-        rows: the leaderboard of the same results.
-    """
-    environment = jinja2.Environment(
+def template_environment(**options: Any) -> jinja2.Environment:
+    """How pages are made of templates: everything is escaped, and a missing value is an error."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("medseg.reporting"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
+        **options,
     )
+
+
+def render(results: RunResults, rows: Sequence[LeaderboardRow]) -> str:
+    """The whole page; only the line of the time stamp differs between two calls with equal results.
+
+    Args:
+        rows: the leaderboard of the same results.
+    """
+    environment = template_environment()
     environment.globals = {"headings": HEADINGS, "digits": DIGITS, "metrics": METRICS, "cell": cell, "number": number}
     models = [row.model for row in rows]
     scored = [model for model in models if any(unit.rows for unit in results.of_model(model))]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,16 +18,14 @@ from medseg.artifacts import DATASET_FILE, Modality
 from medseg.config import DatasetConfig, Recipe, digest
 from medseg.data.deidentification.identities import Identities
 from medseg.data.deidentification.pseudonyms import Pseudonyms, load_key
-from medseg.data.deidentification.search import REMOVED
 from medseg.data.labels import Classes, Found, checked_classes, found_classes, values_of
 from medseg.data.layouts import choose_layout
 from medseg.data.layouts.cases_csv import apply_cases_csv
-from medseg.data.layouts.dicom import DicomLayout
 from medseg.data.layouts.listing import Layout, Listing, Reading, SourceCase
 from medseg.data.ledger import printable
 from medseg.data.source import Source
 from medseg.errors import RecipeError, RejectedFileError
-from medseg.pool import core_count, spread
+from medseg.pool import core_count, spread, worth
 from medseg.stages.records import Records, read_lines
 from medseg.stages.remote_source import RemoteSource
 from medseg.storage import Store, open_store
@@ -41,9 +39,7 @@ RECORDS_FILE, CATALOG_FILE = f"{STATE}/records.sqlite", f"{STATE}/catalog.sqlite
 IDENTITIES_FILE = f"{STATE}/identities.sqlite"  # digests alone
 PARTS = "parts"
 RECORD_PARTS, VOLUME_PARTS = f"{PARTS}/records", f"{PARTS}/volumes"
-
-
-DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d|\d{1,2}\.\d{1,2}\.\d{2,4})(?!\d)")
+RARE_AMONG = 4  # references, of which a value in a single one is worth a warning
 
 
 @dataclass(frozen=True)
@@ -56,9 +52,12 @@ class Recognised:
     reason: str
     pseudonyms: Pseudonyms
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Digest of everything that the data set is made from, without reading a file."""
+        """Digest of everything that the data set is made from, without reading a file.
+
+        Taken once: what arrives while the ingest reads must look like a change to the next one.
+        """
         settings = self.config.model_dump(mode="json", exclude={"source": True, "version": True, "deidentify": {"key"}})
         start = digest([CODE_VERSION, settings, self.layout.name, self.pseudonyms.digest("fingerprint")], length=16)
         return self.source.fingerprint(start)
@@ -87,15 +86,8 @@ class Intake:
         return printable(self.reading.identities.redact(text))
 
     def told_name(self, name: str) -> str:
-        """The name of a file as it may be written and logged: without identities and dates in a DICOM archive; in other
-        sources whose names the recipe makes pseudonyms, a digest and the ending.
-        """
-        if not self.recognised.layout.pseudonymous:
-            return name
-        if self.recognised.layout.name == DicomLayout.name:
-            return DATE.sub(REMOVED, self.reading.identities.redact(name))
-        ending = "".join(Path(name).suffixes[-2:]) if name.endswith(".gz") else Path(name).suffix
-        return f"file-{self.reading.pseudonyms.digest('name', name, length=12)}{ending}"
+        """The name of a file as it may be written and logged."""
+        return self.recognised.layout.told_name(name, self.reading)
 
     @property
     def told_reason(self) -> str:
@@ -182,45 +174,37 @@ def _classes(found: Recognised, listing: Listing, records: Records, workers: int
         return checked_classes(found.config.classes, "dataset.classes")
     if listing.classes is not None or listing.task != "segmentation":
         return listing.classes or {}
-    seen: Counter[int] = Counter()
-
-    def counted() -> Iterator[Found]:
-        for values in _found_values(found, listing, records, workers, shaped):
-            seen.update(values.values)
-            yield values
-
-    classes = found_classes(counted())
-    rare = [value for value, count in sorted(seen.items()) if count == 1 and listing.count >= RARE_AMONG]
+    counts = _found_values(found, listing, records, workers, shaped)
+    references_with: Counter[int] = Counter()
+    for values, count in counts.items():
+        references_with.update(dict.fromkeys(values.values, count))
+    rare = [value for value, count in sorted(references_with.items()) if count == 1 and listing.count >= RARE_AMONG]
     listing.warnings.extend(
         f"value {value} occurs in one of {listing.count} references alone: a class of its own, or a mistake?"
         for value in rare
     )
-    return classes
+    return found_classes(counts)
 
 
-def _found_values(found: Recognised, listing: Listing, records: Records, workers: int, shaped: str) -> Iterator[Found]:
-    """The values in every reference; those that an earlier run looked at are not read again."""
-
-    def key_of(case: SourceCase) -> str:
-        return digest([shaped, _files_key(found, case)], length=20)
+def _found_values(found: Recognised, listing: Listing, records: Records, workers: int, shaped: str) -> Counter[Found]:
+    """How many references hold which values; those that an earlier run looked at are not read again."""
+    counts: Counter[Found] = Counter()
 
     def unread() -> Iterator[tuple[str, SourceCase]]:
         for case in listing.cases:
-            key = key_of(case)
-            if records.found(key) is None:
+            key = digest([shaped, _files_key(found, case)], length=20)
+            if (known := records.found(key)) is None:
                 yield key, case
+            else:
+                counts[known] += 1
 
-    workers = min(workers, listing.count // CASES_PER_WORKER)
-    results = spread(_look_at, unread(), workers, _hold, (found.layout, found.source))
+    results = spread(_look_at, unread(), worth(workers, listing.count), _hold, (found.layout, found.source))
     for key, values in tqdm(results, desc="classes", unit="case", total=listing.count, disable=None):
         if values is not None:
             records.add_found(key, values)
-    for case in listing.cases:
-        yield records.found(key_of(case)) or Found()
+            counts[values] += 1
+    return counts
 
-
-RARE_AMONG = 4  # references, of which a value in a single one is worth a warning
-CASES_PER_WORKER = 8  # below that, starting a process costs more than it brings
 
 _held: list[tuple[Layout, Source]] = []
 

@@ -16,14 +16,13 @@ from medseg.data.fingerprint import CasePrint, Fingerprint, pack, print_case, sa
 from medseg.data.formats.nifti import nifti_image
 from medseg.data.steps import prepare_case
 from medseg.errors import DataError, RejectedFileError
-from medseg.pool import spread
+from medseg.pool import spread, worth
 from medseg.stages.parts import Part
 from medseg.storage import Store, open_store
 from medseg.types import Case
 
 PRINTS = "fingerprint"
 BLOCKS = 256  # of training cases that are looked at and stored together
-CASES_PER_WORKER = 8  # below that, starting a process costs more than it brings
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def look_at_cases(desk: Desk, cases: Sequence[Case], workers: int, part: Part) -
     ]
     first = len(blocks) * (part.index - 1) // part.count
     todo = [*blocks[first:], *blocks[:first]]
-    results = spread(_look, todo, min(workers, len(cases) // CASES_PER_WORKER), _sit_down, (desk, None))
+    results = spread(_look, todo, worth(workers, len(cases)), _sit_down, (desk, None))
     progress = tqdm(total=len(cases), desc="fingerprint", unit="case", disable=None)
     prints: list[CasePrint] = []
     with progress:
@@ -60,7 +59,7 @@ def look_at_cases(desk: Desk, cases: Sequence[Case], workers: int, part: Part) -
 
 def make_arrays(desk: Desk, plan: Plan, cases: Sequence[Case], workers: int) -> None:
     """Write the arrays of every case straight to the store, the reference's last: where it is, the case is done."""
-    results = spread(_make, cases, min(workers, len(cases) // CASES_PER_WORKER), _sit_down, (desk, plan))
+    results = spread(_make, cases, worth(workers, len(cases)), _sit_down, (desk, plan))
     for _ in tqdm(results, desc="preprocess", unit="case", total=len(cases), disable=None):
         pass
 

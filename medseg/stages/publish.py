@@ -7,7 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from medseg.artifacts import (
 from medseg.data.canonical import Overview, describe_dataset
 from medseg.data.cases import write_cases
 from medseg.data.deidentification.deidentify import profile_name
-from medseg.data.dicom.catalog import forget_identifying
 from medseg.data.layouts.listing import SourceCase
 from medseg.data.ledger import Ledger
 from medseg.errors import DataError, StageError
@@ -69,16 +68,6 @@ def publish(intake: Intake) -> str:
     return version
 
 
-@dataclass
-class _Accepted:
-    """Accepted records, read from disk again each time."""
-
-    records: Records
-
-    def __iter__(self) -> Iterator[CaseRecord]:
-        return (record for record in self.records.all() if record.case)
-
-
 class _Draft:
     """A version that is being put together.
 
@@ -90,13 +79,17 @@ class _Draft:
         scratch = intake.reading.scratch
         self.intake = intake
         self.kept = Records(scratch / "kept.sqlite")
-        self.accepted = _Accepted(self.kept)
         self._telling: dict[str, bool] = {}
         self.ledger = Ledger(scratch / "ledger.sqlite", intake.told_name)
         self.warnings: list[str] = []
         self.warned = 0
         self._warn(intake.listing.warnings)
         self.overview = Overview(channels=self._channels(), channel_names=intake.listing.channel_names)
+
+    @property
+    def accepted(self) -> Iterator[tuple[Case, CaseRecord]]:
+        """Cases of this version and their records, read from disk again each time."""
+        return ((record.case, record) for record in self.kept.all() if record.case)
 
     def gather(self) -> None:
         """Give every file its fate and every case its record."""
@@ -158,6 +151,9 @@ class _Draft:
             return 3
         if self.intake.listing.channel_names:
             return len(self.intake.listing.channel_names)
+        found = {record.channels for record in self.intake.records.all() if record.case}
+        if len(found) <= 1:  # as nearly always: no need to look which of the records are of this source
+            return found.pop() if found else 1
         counts: Counter[int] = Counter()
         for key, _ in cases_of(self.intake):
             if (record := self.intake.records.get(key)) and record.case:
@@ -169,7 +165,7 @@ class _Draft:
         intake = self.intake
         self.ledger.write_csv(folder / REJECTED_FILE, intake.told)
         (folder / INGEST_FILE).write_bytes(self._summary().to_bytes())
-        (folder / CASES_FILE).write_bytes(write_cases(record.case for record in self.accepted if record.case))
+        (folder / CASES_FILE).write_bytes(write_cases(case for case, _ in self.accepted))
         self._write_audit(folder / AUDIT_FILE)
         dataset = describe_dataset(
             intake.recognised.config,
@@ -188,9 +184,8 @@ class _Draft:
     def _write_audit(self, path: Path) -> None:
         profile = profile_name(self.intake.recognised.config.deidentify)
         with path.open("w", encoding="utf-8") as file:
-            for record in self.accepted:
-                assert record.case is not None
-                line = {"case": record.case.case, "profile": profile, "removed": dict(record.removed)}
+            for case, record in self.accepted:
+                line = {"case": case.case, "profile": profile, "removed": dict(record.removed)}
                 file.write(json.dumps(line) + "\n")
 
     def _search(self, folder: Path, dataset: Dataset) -> None:
@@ -209,7 +204,7 @@ class _Draft:
             with path.open("rb") as file:
                 while lines := file.readlines(BLOCK_BYTES):
                     yield path.name, b"".join(lines)
-        texts = _texts(self.accepted)  # Parquet packs them
+        texts = (_text(case) for case, _ in self.accepted)  # Parquet packs them
         while rows := list(islice(texts, BLOCK_ROWS)):
             yield CASES_FILE, "\n".join(rows).encode()
 
@@ -219,7 +214,7 @@ class _Draft:
         for path in sorted(folder.iterdir()):
             with path.open("rb") as file:
                 total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
-        for record in self.accepted:
+        for _, record in self.accepted:
             for key, digest in sorted(record.volumes.items()):
                 total.update(f"{key}\0{digest}\0".encode())
         return total.hexdigest()[:16]
@@ -264,17 +259,14 @@ class _Draft:
             yield f"{count} x {first.code}, such as {example}"
 
 
-def _texts(records: Iterator[CaseRecord] | _Accepted) -> Iterator[str]:
-    for record in records:
-        assert record.case is not None
-        case = record.case
-        yield " ".join((case.case, case.patient, case.split, case.label, *case.facts.values()))
+def _text(case: Case) -> str:
+    return " ".join((case.case, case.patient, case.split, case.label, *case.facts.values()))
 
 
 def _copy_volumes(draft: _Draft, version: str) -> None:
     store = draft.intake.store
     copies = (
-        (f"{record.base}/{key}", f"{version}/{key}") for record in draft.accepted for key in sorted(record.volumes)
+        (f"{record.base}/{key}", f"{version}/{key}") for _, record in draft.accepted for key in sorted(record.volumes)
     )
     progress = tqdm(copies, desc="publish", unit="file", disable=None)
     in_parallel(lambda copy: store.copy(*copy), progress)
@@ -289,12 +281,10 @@ def _remember(draft: _Draft, version: str) -> None:
     state.copy_found(draft.intake.records)
     state.close()
     store.put_file(scratch / "state.sqlite", RECORDS_FILE)
-    identities = draft.intake.reading.identities
-    identities.close()
+    draft.intake.reading.identities.close()
     if (digests := scratch / Path(IDENTITIES_FILE).name).exists():
         store.put_file(digests, IDENTITIES_FILE)
     if (catalog := draft.intake.reading.catalog).exists():
-        forget_identifying(catalog, lambda text: bool(identities.find(text.encode())))
         store.put_file(catalog, CATALOG_FILE)
     _drop_parts(draft)
 
@@ -304,7 +294,7 @@ def _drop_parts(draft: _Draft) -> None:
     store = draft.intake.store
     volumes = (
         f"{record.base}/{key}"
-        for record in draft.accepted
+        for _, record in draft.accepted
         if record.base.startswith(f"{PARTS}/")
         for key in record.volumes
     )

@@ -21,8 +21,8 @@ from medseg.data.labels import Classes
 from medseg.data.layouts.listing import Layout, SourceCase
 from medseg.data.source import Source
 from medseg.errors import DataError, RejectedFileError
-from medseg.pool import spread
-from medseg.stages.intake import CASES_PER_WORKER, RECORD_PARTS, VOLUME_PARTS, Intake, cases_of
+from medseg.pool import spread, worth
+from medseg.stages.intake import RECORD_PARTS, VOLUME_PARTS, Intake, cases_of
 from medseg.stages.parts import Part
 from medseg.stages.records import CaseRecord
 from medseg.storage import Store, open_store
@@ -39,7 +39,7 @@ def read_part(intake: Intake, part: Part) -> None:
     shared = frozenset(intake.listing.metadata)
     desk = _Desk(found.layout, found.source, intake.classes, intake.modality, intake.store.uri, shared)
     todo = ((key, case) for key, case in cases_of(intake) if part.owns(key) and key not in intake.records)
-    workers = min(intake.reading.workers, intake.listing.count // part.count // CASES_PER_WORKER)
+    workers = worth(intake.reading.workers, intake.listing.count // part.count)
     results = spread(_read, todo, workers, _sit_down, (desk,))
     total = intake.listing.count if part.count == 1 else None
     saver = _Saver(intake, part)

@@ -17,6 +17,7 @@ from medseg.data.cases import read_cases
 from medseg.data.sample import write_sample
 from medseg.errors import NotFoundError, StageError
 from medseg.stages.ingest import ingest, ingest_part, merge_parts
+from medseg.stages.intake import recognised
 from medseg.stages.parts import Part
 from medseg.storage import open_store, session
 from tests.data.scenes import reference, write_pair
@@ -92,6 +93,16 @@ def test_of_a_grown_archive_only_what_is_new_is_read(source: Path, store: str) -
     assert {key: content(second)[key] for key in content(first) if "/" in key} == {
         key: data for key, data in content(first).items() if "/" in key
     }
+
+
+def test_what_arrives_while_an_ingest_reads_is_a_change_to_the_next(source: Path) -> None:
+    config = recipe(source).dataset
+    with recognised(config) as (found, _):
+        begun = found.fingerprint
+        write_pair(source, "late", seed=9)
+        assert found.fingerprint == begun
+    with recognised(config) as (found, _):
+        assert found.fingerprint != begun
 
 
 def test_what_was_refused_is_not_read_again_either_and_still_listed(source: Path, store: str) -> None:

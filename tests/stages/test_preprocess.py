@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medseg import pool
 from medseg.artifacts import CASES_FILE, DATASET_FILE, PLAN_FILE, Dataset, image_key, reference_key
 from medseg.config import Recipe
 from medseg.data.arrays import CaseArrays
 from medseg.data.cases import write_cases
 from medseg.data.formats.nifti import nifti_bytes, read_nifti, write_nifti
 from medseg.errors import DataError, StageError
-from medseg.stages import prepare_cases
 from medseg.stages.parts import Part
 from medseg.stages.preprocess import (
     find_preprocessed,
@@ -110,7 +110,7 @@ def test_parts_and_processes_give_the_same_bytes_as_one(
     uri = preprocess(recipe(), dataset)
     whole = files(uri)
     shutil.rmtree(uri)
-    monkeypatch.setattr(prepare_cases, "CASES_PER_WORKER", 1)
+    monkeypatch.setattr(pool, "TASKS_PER_WORKER", 1)
     for index in (3, 1, 2):
         preprocess_part(recipe(workers=2 if index == 3 else 1), dataset, Part(index, 3))
     assert files(merge_preprocessed(recipe(), dataset)) == whole

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from medseg.config import DatasetConfig
 from medseg.data.deidentification.pseudonyms import Pseudonyms
-from medseg.data.dicom.catalog import Catalog, shown, stored
+from medseg.data.dicom.catalog import Catalog, shown
 from medseg.data.dicom.clerk import ENDINGS
 from medseg.data.dicom.grouping import FEW_SLICES, Found, sort_series
 from medseg.data.dicom.records import Owner
 from medseg.data.layouts.listing import Rejection, SourceCase
+from medseg.data.source import stored
 
 NOBODY = Owner()
 

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from medseg.data.deidentification.pseudonyms import Pseudonyms
 from medseg.data.dicom.geometry import Plane
 from medseg.data.dicom.records import Owner, Record
-from medseg.data.source import Entry
+from medseg.data.source import Entry, stored
 
 VERSION = 1  # raise when another record is made of the same file
 IMAGES = ("slice", "frames", "picture")
@@ -137,22 +138,16 @@ class Catalog:
             yield File(key, shown(name), unpacked(row))
 
 
-class _transaction:  # noqa: N801  reads as a statement
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
     """All or nothing, and one write to disk."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
-
-
-def stored(name: str) -> bytes:
-    """A file name as SQLite takes it: it need not be valid UTF-8."""
-    return name.encode("utf-8", "surrogateescape")
+    database.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
 
 
 def shown(name: bytes) -> str:

@@ -11,10 +11,10 @@ from medseg.data.deidentification.pseudonyms import Pseudonyms
 from medseg.data.dicom.catalog import Catalog, StoredRecord, packed
 from medseg.data.dicom.clerk import Clerk
 from medseg.data.source import Source
-from medseg.pool import spread
+from medseg.pool import spread, worth
 
 CHUNK = 64  # files per task: slices of one series mostly, which share most of their headers
-FILES_PER_WORKER = 512  # below that, starting a process costs more than it brings
+FILES_PER_WORKER = 512  # a header takes a fraction of a millisecond
 
 Task = list[tuple[str, str, int]]  # key, name and size of files
 
@@ -24,7 +24,7 @@ _desk: list[tuple[Source, Pseudonyms]] = []
 def index_files(source: Source, catalog: Catalog, pseudonyms: Pseudonyms, identities: Identities, workers: int) -> None:
     """Bring the catalog up to date with a source."""
     count = catalog.take(source.entries(), pseudonyms)
-    workers = min(workers, count // FILES_PER_WORKER)
+    workers = worth(workers, count, FILES_PER_WORKER)
     results = spread(_read, _tasks(catalog), workers, _sit_down, (source, pseudonyms))
     with tqdm(desc="index", unit="file", total=count, disable=None if count else True) as progress:
         for records, found in results:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from medseg.data.dicom.cases import Images, refuse, refuse_image
-from medseg.data.dicom.catalog import Catalog, File, shown, stored
+from medseg.data.dicom.catalog import Catalog, File, shown
 from medseg.data.labels import Classes
 from medseg.data.layouts.names import VOLUME_ENDINGS, stem
+from medseg.data.source import stored
 from medseg.errors import RejectedFileError
 
 

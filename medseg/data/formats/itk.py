@@ -9,6 +9,7 @@ import numpy as np
 from medseg.data.formats.metaimage import read_metaimage_header
 from medseg.data.formats.nrrd import MAGIC, read_nrrd_header
 from medseg.data.formats.volume_block import VolumeHeader, read_block
+from medseg.data.formats.voxels import check_finite, whole_numbers
 from medseg.data.image import Image, from_lps, with_kept_dtype
 from medseg.errors import RejectedFileError
 
@@ -37,9 +38,7 @@ def read_itk(path: Path, voxels: Path | None = None) -> Image:
         array = read_block(memoryview(raw)[0 if header.data_file else header.offset :], header)
     except (ValueError, OverflowError, MemoryError) as error:
         raise RejectedFileError("truncated", f"voxels cannot be read: {error}", path) from error
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        count = int(array.size - np.isfinite(array).sum())
-        raise RejectedFileError("non-finite-voxels", f"{count} of {array.size} voxels are NaN or infinite", path)
+    check_finite(array, path)
     affine_lps = np.eye(4) if header.affine_lps is None else header.affine_lps
     volume, affine = from_lps(array.reshape((*array.shape, 1, 1)[:3]), affine_lps)
     return Image(with_kept_dtype(volume[None]), affine)
@@ -51,14 +50,7 @@ def read_itk_reference(path: Path, voxels: Path | None = None) -> Image:
     Raises:
         RejectedFileError: as ``read_itk``, or ``non-integer-values``.
     """
-    image = read_itk(path, voxels)
-    if image.array.dtype.kind != "f":
-        return image
-    rounded = np.rint(image.array)
-    if not np.array_equal(rounded, image.array):
-        example = image.array[rounded != image.array][0]
-        raise RejectedFileError("non-integer-values", f"class values must be whole numbers, found {example:g}", path)
-    return Image(rounded.astype(np.int64), image.affine)
+    return whole_numbers(read_itk(path, voxels), path)
 
 
 def itk_text(path: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from medseg.data.formats.voxels import check_finite, whole_numbers
 from medseg.data.image import Image, to_ras, with_kept_dtype
 from medseg.errors import RejectedFileError
 from medseg.pool import core_count
@@ -58,9 +59,7 @@ def nifti_image(content: bytes, path: Path, channels: bool = False) -> Image:
     _check_voxel_type(nifti, path)
     _check_affine(nifti, path)
     array = _voxels(nifti, data, _shape(nifti, channels, path), path)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        count = int(array.size - np.isfinite(array).sum())
-        raise RejectedFileError("non-finite-voxels", f"{count} of {array.size} voxels are NaN or infinite", path)
+    check_finite(array, path)
     volume, affine = to_ras(array, np.asarray(nifti.affine, dtype=np.float64))
     return Image(with_kept_dtype(np.moveaxis(volume, 3, 0)), affine)
 
@@ -71,14 +70,7 @@ def read_nifti_reference(path: Path) -> Image:
     Raises:
         RejectedFileError: as ``read_nifti``, or ``non-integer-values``.
     """
-    image = read_nifti(path)
-    if image.array.dtype.kind != "f":
-        return image
-    rounded = np.rint(image.array)
-    if not np.array_equal(rounded, image.array):
-        example = image.array[rounded != image.array][0]
-        raise RejectedFileError("non-integer-values", f"class values must be whole numbers, found {example:g}", path)
-    return Image(rounded.astype(np.int64), image.affine)
+    return whole_numbers(read_nifti(path), path)
 
 
 def write_nifti(path: Path, array: NDArray, affine: Affine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,9 @@ from medseg.config import DatasetConfig
 from medseg.data.deidentification.burned_in import blank, burned_in
 from medseg.data.deidentification.deidentify import Deidentifier, identifying_values
 from medseg.data.deidentification.pseudonyms import Pseudonyms
+from medseg.data.deidentification.search import REMOVED
 from medseg.data.dicom.cases import Cases, Images, Rejections, case_name, find_images
-from medseg.data.dicom.catalog import Catalog
+from medseg.data.dicom.catalog import Catalog, forget_identifying
 from medseg.data.dicom.drawing import Region, draw, names_only
 from medseg.data.dicom.frames import frame_stacks, volume_image
 from medseg.data.dicom.header import DAMAGED, Header, class_of, is_dicom, open_header
@@ -38,6 +40,8 @@ from medseg.data.source import Source
 from medseg.errors import DataError, RejectedFileError
 from medseg.types import Geometry
 
+DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d|\d{1,2}\.\d{1,2}\.\d{2,4})(?!\d)")
+
 
 class DicomLayout(Layout):
     """DICOM files of a hospital's archive; after ``read`` it carries what its cases are read with."""
@@ -57,6 +61,10 @@ class DicomLayout(Layout):
     def pseudonymous(self) -> bool:
         return True
 
+    def told_name(self, name: str, reading: Reading) -> str:
+        """Without identities and dates: what is left of the names is how an archive's files are found again."""
+        return DATE.sub(REMOVED, reading.identities.redact(name))
+
     def recognise(self, source: Source) -> str | None:
         """The first file with DICOM's marker."""
         for name in source.glimpse:
@@ -71,6 +79,7 @@ class DicomLayout(Layout):
         images = find_images(catalog, reading.scratch / "dicom-cases.sqlite", self.config, reading.pseudonyms)
         classes = match_references(images, catalog)
         catalog.database.close()
+        forget_identifying(reading.catalog, lambda text: bool(reading.identities.find(text.encode())))
         self._pseudonyms = reading.pseudonyms
         images.warnings.extend(_strangers(self.config.classes, classes, source))
         telling = {name for name in classes if reading.identities.find(name.replace("_", " ").encode())}

@@ -125,6 +125,13 @@ class Layout(ABC):
         """Whether names of cases and patients are pseudonyms, which need a key."""
         return self.config.deidentify.key is not None
 
+    def told_name(self, name: str, reading: Reading) -> str:
+        """The name of a file as it may be written and logged: where names are pseudonyms, a digest and the ending."""
+        if not self.pseudonymous:
+            return name
+        ending = "".join(Path(name).suffixes[-2:]) if name.endswith(".gz") else Path(name).suffix
+        return f"file-{reading.pseudonyms.digest('name', name, length=12)}{ending}"
+
     @abstractmethod
     def recognise(self, source: Source) -> str | None:
         """Why a source has this layout, or None where it has not."""

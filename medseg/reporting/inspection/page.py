@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import jinja2
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from medseg.reporting.inspection.findings import Inspection, Thumbnail
 from medseg.reporting.inspection.statement import alerts, statement
 from medseg.reporting.inspection.text import counted, listed, quantity, visible
 from medseg.reporting.overlays import PICTURE_PIXELS, class_colour
-from medseg.reporting.page import Picture
+from medseg.reporting.page import Picture, template_environment
 
 AXES_3D = ("left-right", "posterior-anterior", "inferior-superior")
 AXES_2D = ("across", "down")
@@ -32,15 +31,7 @@ JPEG_QUALITY = 88
 
 def render(found: Inspection) -> str:
     """The whole page; only the line of the time stamp differs between two calls with equal findings."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("medseg.reporting"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        finalize=visible,
-    )
+    environment = template_environment(finalize=visible)
     environment.globals |= {"counted": counted, "listed": listed, "quantity": quantity, "side": PICTURE_PIXELS}
     return environment.get_template("inspect.html").render(
         found=found,

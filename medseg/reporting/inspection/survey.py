@@ -12,7 +12,7 @@ from tqdm import tqdm
 from medseg.artifacts import CASES_FILE, DATASET_FILE, INGEST_FILE, REJECTED_FILE, Dataset, IngestSummary, join
 from medseg.data.cases import read_cases
 from medseg.errors import DataError, NotFoundError
-from medseg.pool import spread
+from medseg.pool import spread, worth
 from medseg.reporting.inspection import composition
 from medseg.reporting.inspection.findings import ClassVolumes, Inspection, Intensities
 from medseg.reporting.inspection.leakage import equal_files, find_suspects
@@ -25,7 +25,7 @@ from medseg.storage import open_store
 from medseg.types import Case
 
 Unit = Literal["ml", "%"]
-CASES_PER_WORKER = 20  # below that, starting a process costs more than it brings
+CASES_PER_WORKER = 20  # looking at a case takes less than reading one
 
 
 def survey(dataset_uri: str, workers: int = 1) -> Inspection:
@@ -69,7 +69,7 @@ def survey(dataset_uri: str, workers: int = 1) -> Inspection:
 def _measure_all(dataset_uri: str, dataset: Dataset, cases: Sequence[Case], workers: int) -> list[Measurement]:
     """In the order of the cases, whatever process is done first."""
     names = [case.case for case in cases]
-    workers = min(workers, len(names) // CASES_PER_WORKER)
+    workers = worth(workers, len(names), CASES_PER_WORKER)
     results = spread(_measure, names, workers, _sit_down, (dataset_uri, dataset))
     found = {m.case: m for m in tqdm(results, desc="inspect", unit="case", total=len(names), disable=None)}
     return [found[name] for name in names]
