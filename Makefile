@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"medseg needs Python 3.11 to 3.13, $(PYTHON) is {v.major}.{v.minor}; give another one with make PYTHON=...")'
 	@echo "Installing into $(VENV) (torch alone is several GB: this takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[kubeflow,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[kubeflow,nnunet,dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## sample scans -> trained models -> ranked report, on this machine

@@ -159,12 +159,12 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _models(_: argparse.Namespace) -> int:
-    from medseg.models.registry import MODELS, parameters_millions
+    from medseg.models.specs import MODELS
 
     print(f"{'name':<12} {'input':<6} {'parameters':>10}  {'library':<28} paper")
     for spec in MODELS:
-        millions = f"{parameters_millions(spec.name):.2f} M"
-        print(f"{spec.name:<12} {spec.dimensions}D     {millions:>10}  {spec.library:<28} {spec.paper}")
+        millions = f"{spec.parameters_millions:.2f} M"
+        print(f"{spec.name:<12} {spec.dims}D     {millions:>10}  {spec.library:<28} {spec.paper}")
     return 0
 
 

@@ -195,8 +195,20 @@ class AugmentationConfig(Section):
     noise: Annotated[float, Field(ge=0, le=1)] = 0.1
 
 
+class EncoderConfig(Section):
+    """How the pretrained part of a network is trained; models without an encoder have none to treat apart.
+
+    Attributes:
+        frozen_epochs: epochs, from the first, in which it stays as it was loaded; ``all`` never thaws it.
+        learning_rate_factor: its learning rate, as a part of that of the rest.
+    """
+
+    frozen_epochs: Annotated[int, Field(ge=0)] | Literal["all"] = 0
+    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class TrainConfig(Section):
-    """The training budget and method, equal for all models unless a model's own configuration differs.
+    """The training budget and method, equal for all models of a family unless a model's own configuration differs.
 
     Attributes:
         steps_per_epoch: optimizer steps; None is one pass over the training cases.
@@ -226,6 +238,7 @@ class TrainConfig(Section):
     amp: bool = True
     foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.33
     augmentation: AugmentationConfig = AugmentationConfig()
+    encoder: EncoderConfig = EncoderConfig()
     validate_every: Count = 1
     early_stopping_patience: Count | None = None
     checkpoint_minutes: Positive = 5.0
@@ -287,6 +300,8 @@ class Recipe(Section):
     Attributes:
         shards: pods that ingest and preprocess are parted over.
         workers: processes of one pod that read and write scans; None is one per core.
+        weights: from which training starts: ``none`` (random), ``imagenet``, a Hugging Face repository ``owner/name``
+            (both from the store's mirror, which ``medseg weights pull`` fills), ``s3://`` or the path of a file.
     """
 
     name: Slug
@@ -298,6 +313,7 @@ class Recipe(Section):
     preprocess: PreprocessConfig = PreprocessConfig()
     split: SplitConfig = SplitConfig()
     models: tuple[ModelEntry, ...] = Field(default=(ModelEntry(model="unet"),), min_length=1)
+    weights: str = "none"
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     resources: ResourcesConfig = ResourcesConfig()
@@ -330,6 +346,7 @@ class UnitConfig(Section):
     """
 
     model: str
+    weights: str
     network: dict[str, Any]
     train: TrainConfig
     evaluate: EvaluateConfig

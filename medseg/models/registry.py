@@ -1,52 +1,29 @@
-"""Every model that can be trained: its name, what it takes, and where its builder lies."""
+"""From a model's name to its settings and its network."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from medseg.config import EvaluateConfig, Recipe, ResourcesConfig, TrainConfig, UnitConfig
+from medseg.artifacts import Plan
+from medseg.config import DatasetConfig, EvaluateConfig, ModelEntry, Recipe, ResourcesConfig, TrainConfig, UnitConfig
 from medseg.errors import RecipeError
+from medseg.models.specs import MODELS, ModelSpec
 from medseg.validation import set_by_path, validate
 
 if TYPE_CHECKING:
-    from torch import nn
+    from medseg.models.adapter import Segmenter
+
+BATCH_SIZE = {2: 8, 3: 2}  # small batches, many steps: what nnU-Net plans for large patches, and fits common GPUs
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """One architecture.
-
-    Attributes:
-        dimensions: 2 trains on slices, 3 on volumes.
-        target: ``module:function`` called with in_channels, classes and the ``network`` part of its
-            configuration; imported only when the model is built. The builder hides what its library cannot take.
-    """
-
-    name: str
-    dimensions: Literal[2, 3]
-    target: str
-    library: str
-    paper: str
-
-
-MODELS: tuple[ModelSpec, ...] = (
-    ModelSpec("unet", 2, "medseg.models.smp:build", "segmentation-models-pytorch", "arXiv:1505.04597"),
-    ModelSpec("deeplabv3", 2, "medseg.models.smp:build", "segmentation-models-pytorch", "arXiv:1706.05587"),
-    ModelSpec("segformer", 2, "medseg.models.smp:build", "segmentation-models-pytorch", "arXiv:2105.15203"),
-    ModelSpec("unet3d", 3, "medseg.models.monai_networks:build_unet", "MONAI", "arXiv:1606.06650"),
-    ModelSpec("segresnet", 3, "medseg.models.monai_networks:build_segresnet", "MONAI", "arXiv:1810.11654"),
-)
-
-
-def model_names(dimensions: int | None = None) -> list[str]:
-    return [spec.name for spec in MODELS if dimensions in (None, spec.dimensions)]
+def model_names(dims: int | None = None) -> list[str]:
+    return [spec.name for spec in MODELS if dims in (None, spec.dims)]
 
 
 def find(name: str) -> ModelSpec:
@@ -84,7 +61,7 @@ def check_dimensions(names: Iterable[str], dimensions: int, dataset_name: str) -
         RecipeError: a 3D model is asked for on 2D data; names the models that fit.
     """
     for name in names:
-        if find(name).dimensions > dimensions:
+        if find(name).dims > dimensions:
             raise RecipeError(
                 f"models: {name} is a 3D model but data set {dataset_name} is 2D; choices: {', '.join(model_names(2))}"
             )
@@ -92,12 +69,18 @@ def check_dimensions(names: Iterable[str], dimensions: int, dataset_name: str) -
 
 def default_config(name: str) -> dict[str, Any]:
     """The model's own YAML: ``network``, ``train`` and ``resources`` where they differ from the common defaults."""
-    text = resources.files("medseg.models").joinpath("configs", f"{find(name).name}.yaml").read_text("utf-8")
-    return yaml.safe_load(text) or {}
+    return _read(f"{find(name).name}.yaml")
+
+
+def family_config(name: str) -> dict[str, Any]:
+    """``train`` settings of the model's family."""
+    return _read("families.yaml")[find(name).family]
 
 
 def unit_config(recipe: Recipe, name: str) -> UnitConfig:
-    """All settings of one model: common defaults < the model's YAML < the recipe < the recipe's ``set`` of that model.
+    """All settings of one model.
+
+    Common defaults < its family < the model's YAML < the recipe < the recipe's ``set`` of that model.
 
     Raises:
         RecipeError: a key or value of ``set`` is wrong, or the recipe does not list the model.
@@ -107,22 +90,27 @@ def unit_config(recipe: Recipe, name: str) -> UnitConfig:
         listed = ", ".join(entry.model for entry in recipe.models)
         raise RecipeError(f"models: the recipe {recipe.name} does not list {name!r}; it lists {listed}")
     own = default_config(name)
+    train = _merge(family_config(name), own.get("train", {}))
     raw = {
         "model": name,
+        "weights": recipe.weights,
         "network": own.get("network", {}),
-        "train": _merge(own.get("train", {}), recipe.train.model_dump(exclude_unset=True)),
+        "train": _merge(train, recipe.train.model_dump(exclude_unset=True)),
         "evaluate": recipe.evaluate.model_dump(exclude_unset=True),
         "resources": _merge(own.get("resources", {}), recipe.resources.model_dump(exclude_unset=True)),
     }
     where = f"recipe {recipe.name}: models: {name}: set"
     for key, value in _flatten(entry.set):
-        if key.split(".")[0] not in ("network", "train", "evaluate", "resources"):
-            raise RecipeError(f"{where}: {key} = {value!r}: must start with network, train, evaluate or resources")
+        if key.split(".")[0] not in ("weights", "network", "train", "evaluate", "resources"):
+            raise RecipeError(
+                f"{where}: {key} = {value!r}: must start with weights, network, train, evaluate or resources"
+            )
         set_by_path(raw, key, value, where)
     unit = validate(UnitConfig, raw, where)
     # defaults are made explicit so that the unit's hash changes when a default does
     return UnitConfig(
         model=name,
+        weights=unit.weights,
         network=unit.network,
         train=TrainConfig(**unit.train.model_dump()),
         evaluate=EvaluateConfig(**unit.evaluate.model_dump()),
@@ -130,7 +118,37 @@ def unit_config(recipe: Recipe, name: str) -> UnitConfig:
     )
 
 
-def build(unit: UnitConfig, in_channels: int, classes: int) -> nn.Module:
+def batch_size(unit: UnitConfig) -> int:
+    """Patches per step."""
+    return unit.train.batch_size or BATCH_SIZE[find(unit.model).dims]
+
+
+def check_patches(unit: UnitConfig, plan: Plan) -> None:
+    """Stop before training on what the network cannot take, also when padded.
+
+    Raises:
+        RecipeError: names the model, the value and the nearest one that it can take.
+    """
+    spec = find(unit.model)
+    if batch_size(unit) < spec.smallest_batch:
+        raise RecipeError(
+            f"models: {unit.model}: train.batch_size = {batch_size(unit)} is too small: its batch normalisation of"
+            f" 1 x 1 features needs {spec.smallest_batch}"
+        )
+    patch = plan.patch_2d if spec.dims == 2 else plan.patch_3d
+    assert patch is not None, "3D models on 2D data were refused before"
+    multiple = spec.size.multiple_for(unit.network)
+    smallest = max(spec.size.smallest, multiple)
+    padded = [-(-length // multiple) * multiple for length in patch]
+    if max(padded) < smallest:
+        nearest = [smallest if length == max(patch) else length for length in patch]
+        raise RecipeError(
+            f"models: {unit.model}: a patch of {' x '.join(map(str, patch))} is too small: its longest axis must reach"
+            f" {smallest}; set preprocess.patch_{spec.dims}d to {nearest}, or leave the model out"
+        )
+
+
+def build(unit: UnitConfig, in_channels: int, classes: int) -> Segmenter:
     """The network: (B, C, *size) float to logits (B, classes, *size), for any size.
 
     Args:
@@ -139,6 +157,7 @@ def build(unit: UnitConfig, in_channels: int, classes: int) -> nn.Module:
     Raises:
         RecipeError: the builder refuses a setting of ``network``.
     """
+    from medseg.models.adapter import Segmenter
     from medseg.models.precision import channels_last
 
     spec = find(unit.model)
@@ -149,19 +168,23 @@ def build(unit: UnitConfig, in_channels: int, classes: int) -> nn.Module:
     except (TypeError, ValueError, KeyError) as error:
         settings = ", ".join(f"{key}={value!r}" for key, value in unit.network.items())
         raise RecipeError(f"models: {unit.model}: network ({settings}) cannot be built: {error}") from error
-    return channels_last(network, spec.dimensions)
+    segmenter = Segmenter(network, spec.size.multiple_for(unit.network), spec.encoder)
+    channels_last(segmenter, spec.dims)
+    return segmenter
 
 
-def parameters_millions(name: str, in_channels: int = 1, classes: int = 2) -> float:
-    """Trainable parameters of the default configuration in millions."""
-    unit = UnitConfig(
-        model=name,
-        network=default_config(name).get("network", {}),
-        train=TrainConfig(),
-        evaluate=EvaluateConfig(),
-        resources=ResourcesConfig(),
+def default_unit(name: str, network: dict[str, Any] | None = None) -> UnitConfig:
+    """The settings of a model outside any recipe, with other settings of its network where given."""
+    recipe = Recipe(
+        name=name,
+        dataset=DatasetConfig(name=name),
+        models=(ModelEntry(model=name, set={"network": network} if network else {}),),
     )
-    return sum(p.numel() for p in build(unit, in_channels, classes).parameters()) / 1e6
+    return unit_config(recipe, name)
+
+
+def _read(file: str) -> dict[str, Any]:
+    return yaml.safe_load(resources.files("medseg.models").joinpath("configs", file).read_text("utf-8")) or {}
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from medseg.models.padding import PadToDivisor
-
-DIVISOR = 32  # all encoders of the library halve the size five times
-
 
 def build(in_channels: int, classes: int, architecture: str, encoder: str, **options: Any) -> nn.Module:
     """One of the library's architectures around one of its encoders, with random weights.
@@ -21,7 +17,6 @@ def build(in_channels: int, classes: int, architecture: str, encoder: str, **opt
     """
     import segmentation_models_pytorch as smp
 
-    network = smp.create_model(
+    return smp.create_model(
         architecture, encoder_name=encoder, encoder_weights=None, in_channels=in_channels, classes=classes, **options
     )
-    return PadToDivisor(network, DIVISOR)

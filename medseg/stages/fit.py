@@ -24,8 +24,6 @@ from medseg.training.checkpoint import Checkpoints, to_bytes
 from medseg.training.history import TensorBoardLog
 from medseg.training.trainer import Trainer, Validation, naming_memory_failures, use_threads
 
-BATCH_SIZE = {2: 8, 3: 2}  # small batches, many steps: what nnU-Net plans for large patches, and fits common GPUs
-
 
 def fit(store: Store, unit: UnitConfig, plan: Plan, fold: Fold, seed: int, preprocessed_uri: str) -> None:
     """Train on a fold's training cases and leave ``model.pt`` with the weights of the best validation.
@@ -35,10 +33,10 @@ def fit(store: Store, unit: UnitConfig, plan: Plan, fold: Fold, seed: int, prepr
     """
     use_threads(unit.train.threads)
     torch.manual_seed(seed)
-    dimensions = registry.find(unit.model).dimensions
+    dimensions = registry.find(unit.model).dims
     arrays = cached_folder(preprocessed_uri, ("arrays",))
     patches = PatchDataset(arrays, fold.train, plan, dimensions, unit.train, seed)
-    batch_size = unit.train.batch_size or BATCH_SIZE[dimensions]
+    batch_size = registry.batch_size(unit)
     with naming_memory_failures(), Checkpoints(store) as checkpoints, TensorBoardLog() as tensorboard:
         network = registry.build(unit, plan.channels, len(plan.labels))
         trainer = Trainer(

@@ -146,7 +146,7 @@ def _predictor(state: dict[str, Any], plan: Plan, config: EvaluateConfig) -> Pre
     use_threads(unit.train.threads)
     network = registry.build(unit, plan.channels, len(plan.labels))
     network.load_state_dict(state["network"])
-    dimensions = registry.find(unit.model).dimensions
+    dimensions = registry.find(unit.model).dims
     flips = flip_axes(unit.train.augmentation, plan.slice_axis if dimensions == 2 else None)
     network = network.to(pick_device())
     return Predictor(network, plan, dimensions, config.overlap, flips if config.mirror else ())

@@ -65,6 +65,8 @@ def preprocess_part(recipe: Recipe, dataset_uri: str, part: Part) -> str:
         len(job.cases), len(splits.folds[0].train), len(splits.folds[0].validation), len(splits.test),
     )  # fmt: skip
     plan = _pending_plan(job, _training_part(job.cases, splits), part)
+    for entry in recipe.models:
+        registry.check_patches(registry.unit_config(recipe, entry.model), plan)
     done = job.done()
     owned = [case for case in job.cases if part.owns(case.case)]
     todo = [case for case in owned if case.case not in done]

@@ -32,6 +32,7 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
     unit = registry.unit_config(recipe, model)
     plan, splits = load_preprocessed(preprocessed_uri)
     registry.check_dimensions([model], plan.dimensions, recipe.dataset.name)
+    registry.check_patches(unit, plan)
     store = open_store(artifacts.join(run_uri, artifacts.unit_key(model, seed, fold)))
     running = Status(
         state="running",

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from medseg.artifacts import HISTORY_FILE
 from medseg.config import TrainConfig
 from medseg.errors import NonFiniteLossError, OutOfMemoryError
+from medseg.models.adapter import Segmenter
 from medseg.models.precision import autocast, half_precision
 from medseg.training.checkpoint import Checkpoints
 from medseg.training.early_stopping import EarlyStopping
@@ -82,7 +83,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Segmenter,
         config: TrainConfig,
         batch_size: int,
         steps_per_epoch: int,
@@ -164,8 +165,7 @@ class Trainer:
         image = batch["image"].to(self.device, non_blocking=True)
         reference = batch["reference"].to(self.device, non_blocking=True)
         with autocast(self.device, self._amp):
-            logits = self.network(image)
-        loss = self._loss(logits.float(), reference)  # Dice sums overflow in half precision
+            loss = self.network.loss(image, reference, self._loss)
         value = loss.item()
         if not math.isfinite(value):
             raise NonFiniteLossError(

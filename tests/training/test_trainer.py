@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from medseg.artifacts import CHECKPOINT_LAST_FILE
 from medseg.config import TrainConfig
 from medseg.errors import DataError, NonFiniteLossError, OutOfMemoryError
+from medseg.models.adapter import Segmenter
 from medseg.storage import Store, open_store
 from medseg.training.checkpoint import Checkpoints, load
 from medseg.training.history import TensorBoardLog
@@ -37,7 +38,7 @@ class BrightIsForeground(Dataset[dict[str, torch.Tensor]]):
 
 def trainer(store: Store, checkpoints: Checkpoints, log: TensorBoardLog, **settings: Any) -> Trainer:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    network = Segmenter(nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1)))
     config = TrainConfig(**{"epochs": 4, "learning_rate": 0.1, "amp": False, **settings})
 
     def validate(network: nn.Module) -> Validation:
