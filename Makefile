@@ -8,7 +8,7 @@ SET ?=
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-slow bench lint format clean
+.PHONY: help install demo run test test-slow bench zoo lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test-slow: $(INSTALLED) ## the tests that take minutes: a whole demo run, learni
 
 bench: $(INSTALLED) ## ratios to other tools, and an archive of 10,000 series: make bench ONLY="resampling nifti_files"
 	$(BIN)/python -m tests.benchmarks $(ONLY)
+
+zoo: $(INSTALLED) ## cost and learning of every model, into README's table: make zoo ONLY="unet dpt"
+	$(BIN)/python -m tests.benchmarks.zoo --readme README.md $(ONLY)
 
 lint: $(INSTALLED) ## style, formatting and types
 	$(BIN)/ruff check .

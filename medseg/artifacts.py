@@ -28,6 +28,7 @@ HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.csv"
 SUMMARY_FILE = "summary.json"
 LEADERBOARD_FILE = "leaderboard.csv"
+WEIGHTS_FILE = "weights.json"  # marker: written last, weights without it are not whole
 REPORT_FILE = "index.html"
 
 
@@ -71,6 +72,11 @@ def run_uri(store_uri: str, run_id: str) -> str:
 def store_uri_of_run(run_uri: str) -> str:
     """The store's root, from the URI of a run in it."""
     return run_uri.rstrip("/").rsplit("/runs/", 1)[0]
+
+
+def weights_uri(store_uri: str, name: str = "") -> str:
+    """Folder of one mirrored file of weights, by its ``owner/name`` or ``host/file``; without a name that of all."""
+    return join(store_uri, "weights", *([name] if name else []))
 
 
 def unit_key(model: str, seed: int, fold: int) -> str:
@@ -267,6 +273,40 @@ class Splits(Artifact):
     folds: list[Fold]
 
 
+class MirroredWeights(Artifact):
+    """``weights.json``: one published file of weights, as it lies beside it.
+
+    Attributes:
+        name: its folder in the mirror.
+        place: Hugging Face repository ``owner/name``, or URL.
+        revision: commit of the repository; None for a URL.
+        mirrored: when, in UTC.
+    """
+
+    name: str
+    place: str
+    revision: str | None
+    file: str
+    bytes: int
+    sha256: str
+    license: str
+    mirrored: str
+
+
+class PretrainedWeights(BaseModel):
+    """What a training started from.
+
+    Attributes:
+        place: Hugging Face repository, URL, ``s3://`` or path.
+        license: as its publisher states it; empty for files of one's own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    place: str
+    sha256: str
+    license: str = ""
+
+
 class Status(Artifact):
     """``status.json``: the one source of truth about one training.
 
@@ -291,6 +331,7 @@ class Summary(Artifact):
         per_class: class name to the same metrics.
         evaluate: the settings that the scores were made with.
         seconds_per_case: median wall-clock time to predict one test case on the native grid.
+        weights: None where training started from random ones.
     """
 
     model: str
@@ -308,3 +349,4 @@ class Summary(Artifact):
     train_seconds: float
     parameters: int
     device: str
+    weights: PretrainedWeights | None = None

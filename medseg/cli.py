@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from medseg import __version__, artifacts
-from medseg.config import Recipe, load_recipe
-from medseg.console import run_command
+from medseg.config import EMBEDDED, PUBLISHED, Recipe, StoreConfig, load_recipe
+from medseg.console import run_command, whole_number
+from medseg.model_commands import add_models_command
 
 MERGE = "merge"
 
@@ -158,13 +159,22 @@ def _inspect(options: argparse.Namespace) -> int:
     return 0
 
 
-def _models(_: argparse.Namespace) -> int:
-    from medseg.models.specs import MODELS
+def _pull(options: argparse.Namespace) -> int:
+    from medseg.stages.weights import pull
+    from medseg.storage import session
 
-    print(f"{'name':<12} {'input':<6} {'parameters':>10}  {'library':<28} paper")
-    for spec in MODELS:
-        millions = f"{spec.parameters_millions:.2f} M"
-        print(f"{spec.name:<12} {spec.dims}D     {millions:>10}  {spec.library:<28} {spec.paper}")
+    with session(StoreConfig(uri=options.store)) as store_uri:
+        for entry in pull(options.names, options.weights, store_uri):
+            print(f"Weights: {artifacts.weights_uri(store_uri, entry.name)} ({entry.license})")
+    return 0
+
+
+def _mirrored(options: argparse.Namespace) -> int:
+    from medseg.stages.weights import describe, mirrored
+    from medseg.storage import session
+
+    with session(StoreConfig(uri=options.store)) as store_uri:
+        print(describe(mirrored(store_uri)))
     return 0
 
 
@@ -211,8 +221,8 @@ def _parser() -> argparse.ArgumentParser:
         if name in PARTED:
             _add_part_options(command, name)
     _add_data_commands(commands)
-    models = commands.add_parser("models", help="what can be trained", description="List what can be trained.")
-    models.set_defaults(command=_models)
+    add_models_command(commands)
+    _add_weights_commands(commands)
     sample = commands.add_parser(
         "sample",
         help="write a small synthetic CT cohort with DICOM SEG references",
@@ -226,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_part_options(command: argparse.ArgumentParser, name: str) -> None:
-    command.add_argument("--workers", type=_count, metavar="N", help="processes; default: one per core")
+    command.add_argument("--workers", type=whole_number, metavar="N", help="processes; default: one per core")
     part = command.add_mutually_exclusive_group()
     part.add_argument("--shard", default="", metavar="I/N", help=f"{name} only part I of N, for several machines")
     part.add_argument("--merge", action="store_true", help="put the parts that all shards left in the store together")
@@ -257,10 +267,24 @@ def _add_data_commands(commands: Any) -> None:
     inspect.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value")
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
-    return int(text)
+def _add_weights_commands(commands: Any) -> None:
+    weights = commands.add_parser(
+        "weights",
+        help="mirror published weights into a store",
+        description="Published weights in a store, from where trainings take them: pods need no internet.",
+    )
+    actions = weights.add_subparsers(required=True, metavar="ACTION")
+    pull_help = "fetch the weights of models into the store; goes on where it was stopped"
+    pull = actions.add_parser("pull", help=pull_help, description=f"pull: {pull_help}.")
+    pull.set_defaults(command=_pull)
+    pull.add_argument("names", nargs="+", metavar="NAME", help="a model, as `medseg models` lists it")
+    which = "imagenet, or a Hugging Face repository owner/name; default: %(default)s"
+    pull.add_argument("--weights", default=PUBLISHED, metavar="WEIGHTS", help=which)
+    listed = actions.add_parser("list", help="what the store holds", description="list: what the store holds.")
+    listed.set_defaults(command=_mirrored)
+    for action in (pull, listed):
+        store_help = "s3://bucket/prefix or a folder; default: the server on this machine over .medseg/s3"
+        action.add_argument("--store", default=EMBEDDED, metavar="URI", help=store_help)
 
 
 _EPILOG = (

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from medseg.errors import RecipeError
 from medseg.validation import parse_value, set_by_path, validate
@@ -24,6 +34,27 @@ ModalityName = Literal["auto", "ct", "mr", "xray", "ultrasound", "rgb", "other"]
 AxisName = Literal["left-right", "posterior-anterior", "inferior-superior"]  # I, J, K in RAS+
 
 EMBEDDED = "embedded"
+
+NO_WEIGHTS, PUBLISHED = "none", "imagenet"
+WEIGHTS_FILES = (".safetensors", ".pt", ".pth", ".bin")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def is_hub_id(weights: str) -> bool:
+    """Whether it names a Hugging Face repository, ``owner/name``, and not a file."""
+    return bool(_HUB_ID.fullmatch(weights)) and not weights.endswith(WEIGHTS_FILES)
+
+
+def _check_weights(weights: str) -> str:
+    if weights in (NO_WEIGHTS, PUBLISHED) or is_hub_id(weights) or weights.endswith(WEIGHTS_FILES):
+        return weights
+    raise ValueError(
+        f"must be {NO_WEIGHTS}, {PUBLISHED}, a Hugging Face repository owner/name, or an s3:// URI or path that ends"
+        f" with {', '.join(WEIGHTS_FILES)}"
+    )
+
+
+Weights = Annotated[str, AfterValidator(_check_weights)]
 
 
 class Section(BaseModel):
@@ -313,7 +344,7 @@ class Recipe(Section):
     preprocess: PreprocessConfig = PreprocessConfig()
     split: SplitConfig = SplitConfig()
     models: tuple[ModelEntry, ...] = Field(default=(ModelEntry(model="unet"),), min_length=1)
-    weights: str = "none"
+    weights: Weights = NO_WEIGHTS
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     resources: ResourcesConfig = ResourcesConfig()
@@ -346,7 +377,7 @@ class UnitConfig(Section):
     """
 
     model: str
-    weights: str
+    weights: Weights
     network: dict[str, Any]
     train: TrainConfig
     evaluate: EvaluateConfig

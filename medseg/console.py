@@ -1,7 +1,8 @@
-"""How a command speaks to a terminal: progress lines, and errors without a traceback."""
+"""How a command speaks to a terminal: what it takes, progress lines, and errors without a traceback."""
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import sys
@@ -27,3 +28,10 @@ def run_command(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("\nstopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return 130
+
+
+def whole_number(text: str) -> int:
+    """A command's argument that counts something."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
+    return int(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two cores run the suite: more threads only get in each other's way
@@ -10,6 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two cores run the suite: more t
 os.environ.setdefault("MEDSEG_PSEUDONYM_KEY", "a key for tests only")  # else one is made where the tests run
 
 import pytest
+
+from medseg import fetch
+from tests.serving import Server, serving
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -20,3 +24,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real scans are not here: {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that is given files in blocks of 1000 bytes, and asked again soon."""
+    monkeypatch.setattr(fetch, "PAUSE_S", 0.001)
+    monkeypatch.setattr(fetch, "BLOCK_BYTES", 1000)
+    with serving() as running:
+        yield running

@@ -19,11 +19,12 @@ LEVELS = [
         "medseg.config",
         "medseg.validation",
         "medseg.console",
+        "medseg.fetch",
         "medseg.pool",
     },
     {"medseg.data", "medseg.models", "medseg.metrics", "medseg.storage"},
     {"medseg.reporting", "medseg.inference", "medseg.training"},
-    {"medseg.stages"},
+    {"medseg.stages", "medseg.model_commands"},
     {"medseg.cli", "components"},
     {"pipelines"},
 ]

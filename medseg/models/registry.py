@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,19 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from medseg.artifacts import Plan
-from medseg.config import DatasetConfig, EvaluateConfig, ModelEntry, Recipe, ResourcesConfig, TrainConfig, UnitConfig
+from medseg.config import (
+    NO_WEIGHTS,
+    DatasetConfig,
+    EvaluateConfig,
+    ModelEntry,
+    Recipe,
+    ResourcesConfig,
+    TrainConfig,
+    UnitConfig,
+)
 from medseg.errors import RecipeError
 from medseg.models.specs import MODELS, ModelSpec
+from medseg.models.weights import check_weights
 from medseg.validation import set_by_path, validate
 
 if TYPE_CHECKING:
@@ -48,10 +59,29 @@ def check_models(recipe: Recipe, where: str) -> None:
     """
     for entry in recipe.models:
         try:
-            find(entry.model)
+            spec = find(entry.model)
         except RecipeError as error:
             raise RecipeError(f"{where}: {error}") from None
-        unit_config(recipe, entry.model)
+        unit = unit_config(recipe, entry.model)
+        check_external(unit, where)
+        check_weights(unit, spec, where)
+
+
+def check_external(unit: UnitConfig, where: str) -> None:
+    """Stop on a model of another package that is not installed, or whose settings are wrong.
+
+    Raises:
+        RecipeError: names ``where``, and the command that installs the package or the key.
+    """
+    spec = find(unit.model)
+    if spec.extra is None:
+        return
+    validate(_target(spec), unit.network, f"{where}: models: {spec.name}: network")
+    if importlib.util.find_spec(spec.library) is None:
+        raise RecipeError(
+            f"{where}: models: {spec.name} is trained by the package {spec.library}, which is not installed:"
+            f" pip install 'medseg[{spec.extra}]'"
+        )
 
 
 def check_dimensions(names: Iterable[str], dimensions: int, dataset_name: str) -> None:
@@ -130,21 +160,28 @@ def check_patches(unit: UnitConfig, plan: Plan) -> None:
         RecipeError: names the model, the value and the nearest one that it can take.
     """
     spec = find(unit.model)
-    if batch_size(unit) < spec.smallest_batch:
-        raise RecipeError(
-            f"models: {unit.model}: train.batch_size = {batch_size(unit)} is too small: its batch normalisation of"
-            f" 1 x 1 features needs {spec.smallest_batch}"
-        )
+    check_batch_size(unit)
     patch = plan.patch_2d if spec.dims == 2 else plan.patch_3d
     assert patch is not None, "3D models on 2D data were refused before"
-    multiple = spec.size.multiple_for(unit.network)
-    smallest = max(spec.size.smallest, multiple)
-    padded = [-(-length // multiple) * multiple for length in patch]
-    if max(padded) < smallest:
-        nearest = [smallest if length == max(patch) else length for length in patch]
+    nearest = spec.size.nearest(patch, unit.network, batch_size(unit))
+    if nearest != patch:
         raise RecipeError(
             f"models: {unit.model}: a patch of {' x '.join(map(str, patch))} is too small: its longest axis must reach"
-            f" {smallest}; set preprocess.patch_{spec.dims}d to {nearest}, or leave the model out"
+            f" {max(nearest)}; set preprocess.patch_{spec.dims}d to {list(nearest)}, or leave the model out"
+        )
+
+
+def check_batch_size(unit: UnitConfig) -> None:
+    """Stop on a batch that is too small for the network's normalisation.
+
+    Raises:
+        RecipeError: names the model, the value and the smallest one that it can take.
+    """
+    smallest = find(unit.model).smallest_batch
+    if batch_size(unit) < smallest:
+        raise RecipeError(
+            f"models: {unit.model}: train.batch_size = {batch_size(unit)} is too small: its batch normalisation of"
+            f" 1 x 1 features needs {smallest}"
         )
 
 
@@ -155,17 +192,18 @@ def build(unit: UnitConfig, in_channels: int, classes: int) -> Segmenter:
         classes: with background.
 
     Raises:
-        RecipeError: the builder refuses a setting of ``network``.
+        RecipeError: the builder refuses a setting of ``network``, or another package builds this model.
     """
+    spec = find(unit.model)
+    if spec.extra:
+        raise RecipeError(f"models: {spec.name} has no network before {spec.library} has planned it for a data set")
     from medseg.models.adapter import Segmenter
     from medseg.models.precision import channels_last
 
-    spec = find(unit.model)
-    module, _, function = spec.target.partition(":")
-    builder = getattr(importlib.import_module(module), function)
+    builder = _target(spec)
     try:
         network = builder(in_channels=in_channels, classes=classes, **unit.network)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, AssertionError, RuntimeError) as error:
         settings = ", ".join(f"{key}={value!r}" for key, value in unit.network.items())
         raise RecipeError(f"models: {unit.model}: network ({settings}) cannot be built: {error}") from error
     segmenter = Segmenter(network, spec.size.multiple_for(unit.network), spec.encoder)
@@ -173,14 +211,20 @@ def build(unit: UnitConfig, in_channels: int, classes: int) -> Segmenter:
     return segmenter
 
 
-def default_unit(name: str, network: dict[str, Any] | None = None) -> UnitConfig:
-    """The settings of a model outside any recipe, with other settings of its network where given."""
+def default_unit(name: str, network: dict[str, Any] | None = None, weights: str = NO_WEIGHTS) -> UnitConfig:
+    """The settings of a model outside any recipe, with other settings of its network and weights where given."""
+    settings = {"weights": weights, **({"network": network} if network else {})}
     recipe = Recipe(
         name=name,
         dataset=DatasetConfig(name=name),
-        models=(ModelEntry(model=name, set={"network": network} if network else {}),),
+        models=(ModelEntry(model=name, set=settings),),
     )
     return unit_config(recipe, name)
+
+
+def _target(spec: ModelSpec) -> Any:
+    module, _, name = spec.target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _read(file: str) -> dict[str, Any]:

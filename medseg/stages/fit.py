@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -9,26 +10,44 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from medseg.artifacts import MODEL_FILE, Fold, Plan
-from medseg.config import UnitConfig
+from medseg.artifacts import CHECKPOINT_LAST_FILE, MODEL_FILE, Fold, Plan
+from medseg.config import EncoderConfig, UnitConfig
 from medseg.data.arrays import CaseArrays
 from medseg.data.dataset import PatchDataset
 from medseg.inference.predictor import Predictor
 from medseg.metrics.aggregate import mean_of_defined
 from medseg.metrics.overlap import overlap_counts
 from medseg.models import registry
+from medseg.models.adapter import Segmenter
+from medseg.models.pretrained import Shape, load_pretrained
+from medseg.models.weights import renames, timm_name
+from medseg.models.weights_file import in_names_of_timm, read_weights
 from medseg.reporting.overlays import draw_overlay
+from medseg.stages.starting_weights import StartingWeights
 from medseg.storage import Store
 from medseg.storage.cache import cached_folder
 from medseg.training.checkpoint import Checkpoints, to_bytes
 from medseg.training.history import TensorBoardLog
-from medseg.training.trainer import Trainer, Validation, naming_memory_failures, use_threads
+from medseg.training.memory import naming_memory_failures
+from medseg.training.trainer import Trainer, Validation, use_threads
+
+log = logging.getLogger(__name__)
 
 
-def fit(store: Store, unit: UnitConfig, plan: Plan, fold: Fold, seed: int, preprocessed_uri: str) -> None:
+def fit(
+    store: Store,
+    unit: UnitConfig,
+    plan: Plan,
+    fold: Fold,
+    seed: int,
+    preprocessed_uri: str,
+    weights: StartingWeights | None = None,
+) -> None:
     """Train on a fold's training cases and leave ``model.pt`` with the weights of the best validation.
 
     Raises:
+        RecipeError: the weights to start from are of another network.
+        DataError: the file of the weights is damaged.
         TrainingError: the loss is not finite, or memory is not enough.
     """
     use_threads(unit.train.threads)
@@ -39,6 +58,10 @@ def fit(store: Store, unit: UnitConfig, plan: Plan, fold: Fold, seed: int, prepr
     batch_size = registry.batch_size(unit)
     with naming_memory_failures(), Checkpoints(store) as checkpoints, TensorBoardLog() as tensorboard:
         network = registry.build(unit, plan.channels, len(plan.labels))
+        if weights and not store.exists(CHECKPOINT_LAST_FILE):  # which holds what became of them
+            _start_from(weights, network, unit, plan)
+        if unit.train.encoder != EncoderConfig() and not network.encoder_parameters():
+            log.info("%s: has no encoder to treat apart, train.encoder is ignored", unit.model)
         trainer = Trainer(
             network,
             unit.train,
@@ -59,8 +82,21 @@ def fit(store: Store, unit: UnitConfig, plan: Plan, fold: Fold, seed: int, prepr
             "parameters": sum(p.numel() for p in network.parameters()),
             "train_seconds": trainer.elapsed_s,
             "device": _device_name(trainer.device),
+            "weights": weights.note.model_dump() if weights else None,
         }
         checkpoints.upload(MODEL_FILE, to_bytes(state))
+
+
+def _start_from(weights: StartingWeights, network: Segmenter, unit: UnitConfig, plan: Plan) -> None:
+    """Load weights into a network, and tell of it."""
+    place = weights.note.place
+    state = read_weights(weights.fetch())
+    if name := timm_name(place):
+        state = in_names_of_timm(state, name, place)
+    shape = Shape(registry.find(unit.model).dims, plan.channels, len(plan.labels))
+    loaded = load_pretrained(network, state, shape, place, renames(unit.model))
+    terms = f" ({weights.note.license})" if weights.note.license else ""
+    log.info("%s: starts from %s%s: %s", unit.model, place, terms, loaded)
 
 
 def _device_name(device: torch.device) -> str:

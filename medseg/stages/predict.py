@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,15 +27,19 @@ from medseg.metrics.aggregate import aggregate
 from medseg.metrics.case import score_case, worst_scores
 from medseg.metrics.table import ScoreRow, write_metrics
 from medseg.models import registry
+from medseg.stages.nnunet import nnunet_predictions
 from medseg.stages.preprocess import load_dataset, load_preprocessed
 from medseg.storage import Store
 from medseg.storage.cache import cached_folder
 from medseg.training.checkpoint import load
-from medseg.training.trainer import naming_memory_failures, pick_device, use_threads
+from medseg.training.memory import naming_memory_failures
+from medseg.training.trainer import pick_device, use_threads
 from medseg.types import Case
 from medseg.validation import validate
 
 log = logging.getLogger(__name__)
+
+Predict = Callable[[str], tuple[NDArray[Any], float]]  # class map on the native grid, and the seconds that it took
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,6 @@ class _TestPart:
     """What is predicted, and what it is held against."""
 
     cases: list[Case]
-    arrays: Path
     references: Path
     foreground: dict[str, int]
     tolerance_mm: dict[str, float]
@@ -70,13 +75,13 @@ def predict_and_score(
     held_out = set(splits.test)
     test = _TestPart(
         cases=[case for case in cases if case.case in held_out],
-        arrays=cached_folder(preprocessed_uri, ("arrays",)),
         references=cached_folder(plan.dataset_uri, ("labels",)),
         foreground=dataset.foreground,
         tolerance_mm=config.tolerances(dataset.foreground),
     )
     with tempfile.TemporaryDirectory(prefix="medseg-evaluate-") as scratch:
-        outcome = _predict_cases(_predictor(state, plan, config), test, Path(scratch))
+        with _predictions(store, state, plan, preprocessed_uri, test, config) as predict:
+            outcome = _predict_cases(predict, test, Path(scratch))
         store.put_folder(Path(scratch))
     means = aggregate([outcome.rows])
     summary = Summary(
@@ -95,20 +100,21 @@ def predict_and_score(
         train_seconds=state["train_seconds"],
         parameters=state["parameters"],
         device=state["device"],
+        weights=state.get("weights"),
     )
     store.put_bytes(METRICS_FILE, write_metrics(outcome.rows))
     store.put_bytes(SUMMARY_FILE, summary.to_bytes())
     return summary
 
 
-def _predict_cases(predictor: Predictor, test: _TestPart, scratch: Path) -> _Outcome:
+def _predict_cases(predict: Predict, test: _TestPart, scratch: Path) -> _Outcome:
     (scratch / "predictions").mkdir()
     outcome = _Outcome()
     for case in tqdm(test.cases, desc="evaluate", unit="case", disable=None):
         reference = read_nifti_reference(test.references / artifacts.reference_key(case.case))
         compared = (reference.array[0], case.spacing_mm, test.foreground, test.tolerance_mm)
         try:
-            prediction, seconds = _timed(predictor, test.arrays, case, warm_up=not outcome.seconds)
+            prediction, seconds = predict(case.case)
         except OutOfMemoryError as error:
             log.error("evaluate: %s is scored worst, it could not be predicted: %s", case.case, error)
             outcome.missing += 1
@@ -121,15 +127,39 @@ def _predict_cases(predictor: Predictor, test: _TestPart, scratch: Path) -> _Out
     return outcome
 
 
-def _timed(predictor: Predictor, arrays: Path, case: Case, warm_up: bool) -> tuple[NDArray[Any], float]:
-    stored = CaseArrays(arrays, case.case)
-    image, native = stored.image[:], stored.native
-    with naming_memory_failures():
-        if warm_up:
-            predictor.predict(image, native.box_shape)
-        start = time.perf_counter()
-        prediction = native.put_back(predictor.predict(image, native.box_shape))
-        return prediction, time.perf_counter() - start
+@contextlib.contextmanager
+def _predictions(
+    store: Store, state: dict[str, Any], plan: Plan, preprocessed_uri: str, test: _TestPart, config: EvaluateConfig
+) -> Iterator[Predict]:
+    """What predicts the test cases: a network of ours, or nnU-Net."""
+    unit = validate(UnitConfig, state["unit"], MODEL_FILE)
+    if registry.find(unit.model).extra:
+        names = [case.case for case in test.cases]
+        with nnunet_predictions(store, unit, plan, names, config) as predictions:
+            yield predictions.of
+    else:
+        yield _Network(_predictor(state, unit, plan, config), cached_folder(preprocessed_uri, ("arrays",))).predict
+
+
+class _Network:
+    """A network of ours that predicts preprocessed cases; the first one twice, because libraries warm up."""
+
+    def __init__(self, predictor: Predictor, arrays: Path) -> None:
+        self._predictor = predictor
+        self._arrays = arrays
+        self._is_warm = False
+
+    def predict(self, case: str) -> tuple[NDArray[Any], float]:
+        stored = CaseArrays(self._arrays, case)
+        image, native = stored.image[:], stored.native
+        with naming_memory_failures():
+            if not self._is_warm:
+                self._predictor.predict(image, native.box_shape)
+            start = time.perf_counter()
+            prediction = native.put_back(self._predictor.predict(image, native.box_shape))
+            seconds = time.perf_counter() - start
+        self._is_warm = True
+        return prediction, seconds
 
 
 def _load_model(store: Store) -> dict[str, Any]:
@@ -141,8 +171,7 @@ def _load_model(store: Store) -> dict[str, Any]:
     return state
 
 
-def _predictor(state: dict[str, Any], plan: Plan, config: EvaluateConfig) -> Predictor:
-    unit = validate(UnitConfig, state["unit"], MODEL_FILE)
+def _predictor(state: dict[str, Any], unit: UnitConfig, plan: Plan, config: EvaluateConfig) -> Predictor:
     use_threads(unit.train.threads)
     network = registry.build(unit, plan.channels, len(plan.labels))
     network.load_state_dict(state["network"])

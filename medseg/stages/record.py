@@ -11,13 +11,24 @@ from medseg import __version__, artifacts
 from medseg.artifacts import CONFIG_FILE, ENVIRONMENT_FILE, STATUS_FILE, Status
 from medseg.config import Recipe, recipe_from_yaml
 from medseg.errors import NotFoundError, StageError
+from medseg.models import registry
+from medseg.stages.starting_weights import require_weights
 from medseg.storage import Store, open_store
 
-PACKAGES = ("torch", "monai", "segmentation-models-pytorch", "numpy", "scipy", "pydicom", "highdicom", "nibabel", "kfp")
+PACKAGES = (
+    *("torch", "monai", "segmentation-models-pytorch", "nnunetv2", "numpy", "scipy"),
+    *("pydicom", "highdicom", "nibabel", "kfp"),
+)
 
 
 def record_run(recipe: Recipe, run_uri: str) -> None:
-    """Write ``config.yaml`` and ``environment.json``; a later start of the same run writes what it was asked for."""
+    """Write ``config.yaml`` and ``environment.json``; a later start of the same run writes what it was asked for.
+
+    Raises:
+        StageError: weights that a model is to start from are not where its training will look for them.
+    """
+    units = [registry.unit_config(recipe, entry.model) for entry in recipe.models]
+    require_weights(units, artifacts.store_uri_of_run(run_uri))
     store = open_store(run_uri)
     store.put_bytes(CONFIG_FILE, recipe.to_yaml().encode())
     store.put_bytes(ENVIRONMENT_FILE, (json.dumps(_environment(), indent=1) + "\n").encode())

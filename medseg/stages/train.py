@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import yaml
 
 from medseg import artifacts
-from medseg.artifacts import CONFIG_FILE, Status
+from medseg.artifacts import CONFIG_FILE, Plan, Splits, Status
 from medseg.config import UnitConfig, digest
 from medseg.errors import TrainingError
 from medseg.models import registry
 from medseg.stages.preprocess import load_preprocessed
 from medseg.stages.record import load_run, now, read_status, write_status
+from medseg.stages.starting_weights import StartingWeights, find_weights
 from medseg.storage import Store, open_store
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
     raise: it is an outcome of the benchmark.
 
     Raises:
-        StageError: the run or its preprocessing does not exist.
+        StageError: the run, its preprocessing or the weights to start from do not exist.
         RecipeError: the model cannot be trained on this data.
     """
     recipe = load_run(run_uri)
@@ -33,11 +35,13 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
     plan, splits = load_preprocessed(preprocessed_uri)
     registry.check_dimensions([model], plan.dimensions, recipe.dataset.name)
     registry.check_patches(unit, plan)
+    registry.check_external(unit, run_uri)
+    weights = find_weights(unit, artifacts.store_uri_of_run(run_uri))
     store = open_store(artifacts.join(run_uri, artifacts.unit_key(model, seed, fold)))
     running = Status(
         state="running",
         stage="train",
-        config_hash=_config_hash(unit, preprocessed_uri),
+        config_hash=_config_hash(unit, preprocessed_uri, weights),
         preprocessed_uri=preprocessed_uri,
         updated=now(),
     )
@@ -45,10 +49,8 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
         return store.uri
     write_status(store, running)
     store.put_bytes(CONFIG_FILE, yaml.safe_dump(unit.model_dump(mode="json"), sort_keys=False).encode())
-    from medseg.stages.fit import fit  # torch and MONAI take seconds to import, which a finished unit does not need
-
     try:
-        fit(store, unit, plan, splits.folds[fold], seed, preprocessed_uri)
+        _fit(store, unit, plan, splits, fold, seed, preprocessed_uri, weights)
     except TrainingError as error:
         log.error("train: %s seed %d fold %d failed: %s", model, seed, fold, error)
         write_status(store, running.model_copy(update={"state": "failed", "reason": str(error), "updated": now()}))
@@ -57,11 +59,33 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
     return store.uri
 
 
-def _config_hash(unit: UnitConfig, preprocessed_uri: str) -> str:
+def _fit(
+    store: Store,
+    unit: UnitConfig,
+    plan: Plan,
+    splits: Splits,
+    fold: int,
+    seed: int,
+    preprocessed_uri: str,
+    weights: StartingWeights | None,
+) -> None:
+    # torch and MONAI take seconds to import, which a finished unit does not need
+    if registry.find(unit.model).extra:
+        from medseg.stages.nnunet import fit_nnunet
+
+        fit_nnunet(store, unit, plan, splits, fold, seed, preprocessed_uri)
+    else:
+        from medseg.stages.fit import fit
+
+        fit(store, unit, plan, splits.folds[fold], seed, preprocessed_uri, weights)
+
+
+def _config_hash(unit: UnitConfig, preprocessed_uri: str, weights: StartingWeights | None) -> str:
     """Everything that shapes the trained weights; how they are scored, how fast and beside which seeds does not."""
     schedule = {"seeds", "checkpoint_minutes", "workers", "threads"}
-    settings = unit.model_dump(mode="json", exclude={"evaluate": True, "resources": True, "train": schedule})
-    return digest({"unit": settings, "data": preprocessed_uri})
+    left_out: dict[str, Any] = {"evaluate": True, "resources": True, "weights": True, "train": schedule}
+    settings = unit.model_dump(mode="json", exclude=left_out)
+    return digest({"unit": settings, "data": preprocessed_uri, "weights": weights and weights.note.sha256})
 
 
 def _is_done(store: Store, wanted: Status, name: str) -> bool:

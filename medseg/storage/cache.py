@@ -1,4 +1,4 @@
-"""Local copies of finished, never changing folders of the store, shared by all processes of one machine."""
+"""Local copies of what lies in the store and does not change, shared by all processes of one machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from medseg.storage.store import open_store
+from medseg.errors import NotFoundError
+from medseg.storage.store import Store, open_store
 
 
 def cached_folder(uri: str, prefixes: tuple[str, ...]) -> Path:
@@ -19,8 +20,39 @@ def cached_folder(uri: str, prefixes: tuple[str, ...]) -> Path:
     local = store.local_path("")
     if local is not None:
         return local
-    root = Path(os.environ.get("MEDSEG_CACHE", ".medseg/cache"))
-    folder = root / hashlib.sha256(uri.encode()).hexdigest()[:16]
+    folder = cache_root() / hashlib.sha256(uri.encode()).hexdigest()[:16]
     for prefix in prefixes:
         store.get_folder(prefix, folder / prefix)
     return folder
+
+
+def cached_file(uri: str) -> Path:
+    """A local copy of one file of a store, downloaded unless this version of it is here; local files stay in place.
+
+    Raises:
+        NotFoundError: there is no such file.
+    """
+    store, key = store_of_file(uri)
+    local = store.local_path(key)
+    if local is not None:
+        if not local.is_file():
+            raise NotFoundError(f"{uri}: does not exist")
+        return local
+    version = next((item.etag for item in store.list(key) if item.key == key), None)
+    if version is None:
+        raise NotFoundError(f"{uri}: does not exist")
+    path = cache_root() / hashlib.sha256(f"{uri} {version}".encode()).hexdigest()[:16] / key
+    if not path.is_file():
+        store.get_file(key, path)
+    return path
+
+
+def store_of_file(uri: str) -> tuple[Store, str]:
+    """The store that a file lies in, by its URI or path, and its key there."""
+    folder, slash, key = uri.rpartition("/")
+    return open_store(folder or slash or "."), key
+
+
+def cache_root() -> Path:
+    """Folder for what can be fetched again."""
+    return Path(os.environ.get("MEDSEG_CACHE", ".medseg/cache"))

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,18 @@ def to_csv(records: list[EpochRecord]) -> bytes:
     writer.writeheader()
     writer.writerows(asdict(record) for record in records)
     return text.getvalue().encode()
+
+
+def from_csv(data: bytes) -> list[EpochRecord]:
+    """What ``to_csv`` wrote."""
+    rows = csv.DictReader(io.StringIO(data.decode()))
+    return [EpochRecord(**{name: _number(name, text) for name, text in row.items()}) for row in rows]
+
+
+def _number(name: str, text: str) -> Any:
+    if not text:
+        return None
+    return int(text) if name in ("epoch", "step") else float(text)
 
 
 class TensorBoardLog:

@@ -1,18 +1,34 @@
-"""The optimizer and how its learning rate moves over the budget."""
+"""The optimizer, and how its learning rate moves over the budget."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
 from medseg.config import TrainConfig
+from medseg.models.adapter import Segmenter
 
 POLYNOMIAL_POWER = 0.9
 
 
-def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+def parameter_groups(network: Segmenter, config: TrainConfig) -> list[dict[str, Any]]:
+    """The weights of the encoder and all others, each with the ``factor`` of its learning rate."""
+    encoder = network.encoder_parameters()
+    inside = {id(parameter) for parameter in encoder}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in inside]
+    groups = [
+        {"params": others, "factor": 1.0},
+        {"params": encoder, "factor": config.encoder.learning_rate_factor},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def make_optimizer(
+    parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]], config: TrainConfig
+) -> torch.optim.Optimizer:
     """AdamW, or SGD with Nesterov momentum."""
     if config.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -23,6 +39,12 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig
         momentum=config.momentum,
         nesterov=config.momentum > 0,
     )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group the rate times its factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
 
 
 def learning_rate(config: TrainConfig, progress: float) -> float:

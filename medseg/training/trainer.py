@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,16 +17,18 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from medseg.artifacts import HISTORY_FILE
 from medseg.config import TrainConfig
-from medseg.errors import NonFiniteLossError, OutOfMemoryError
+from medseg.errors import NonFiniteLossError
 from medseg.models.adapter import Segmenter
 from medseg.models.precision import autocast, half_precision
 from medseg.training.checkpoint import Checkpoints
 from medseg.training.early_stopping import EarlyStopping
-from medseg.training.history import EpochRecord, TensorBoardLog, to_csv
+from medseg.training.freezing import Freezing
+from medseg.training.history import EpochRecord, TensorBoardLog
 from medseg.training.losses import dice_cross_entropy
-from medseg.training.optimization import learning_rate, make_optimizer
+from medseg.training.memory import naming_memory_failures
+from medseg.training.optimization import learning_rate, make_optimizer, parameter_groups, set_learning_rate
+from medseg.training.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -49,25 +50,6 @@ def pick_device() -> torch.device:
 def use_threads(threads: int | None) -> None:
     """Give torch that many CPU threads, or all cores that this process may run on."""
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-
-
-@contextlib.contextmanager
-def naming_memory_failures() -> Iterator[None]:
-    """Turn the ways in which torch runs out of memory into one error that says what to change."""
-    try:
-        yield
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        raise OutOfMemoryError(_memory_advice(error)) from error
-    except RuntimeError as error:
-        # the CPU allocator has no exception class of its own
-        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
-            raise OutOfMemoryError(_memory_advice(error)) from error
-        raise
-
-
-def _memory_advice(error: BaseException) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else "allocation refused"
-    return f"out of memory ({first}); lower train.batch_size or preprocess.patch_2d / patch_3d of this model"
 
 
 class Trainer:
@@ -100,10 +82,11 @@ class Trainer:
         self._total_steps = config.epochs * steps_per_epoch
         self._checkpoints = checkpoints
         self._validate = validate
-        self._tensorboard = tensorboard
+        self._told = Progress(name, config.epochs, checkpoints, tensorboard)
         self._name = name
         self._loss = dice_cross_entropy()
-        self._optimizer = make_optimizer(self.network.parameters(), config)
+        self._freezing = Freezing(self.network, config.encoder.frozen_epochs)
+        self._optimizer = make_optimizer(parameter_groups(self.network, config), config)
         self._amp = config.amp
         # bfloat16 has the range of float32 and needs no scaling
         scaled = config.amp and half_precision(self.device) is torch.float16
@@ -159,9 +142,9 @@ class Trainer:
 
     def _learn(self, batch: dict[str, torch.Tensor]) -> None:
         rate = learning_rate(self._config, self._progress)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self._optimizer, rate)
         self.network.train()
+        self._freezing.apply(self._step // self._steps_per_epoch)
         image = batch["image"].to(self.device, non_blocking=True)
         reference = batch["reference"].to(self.device, non_blocking=True)
         with autocast(self.device, self._amp):
@@ -201,26 +184,12 @@ class Trainer:
             self._best, self._best_is_saved = self._best_state(record), False
         if self._finished or self._since_checkpoint_s > min(EPOCH_CHECKPOINT_S, self._checkpoint_s):
             self._save()
-        self._publish(record, validation)
+        self._told.tell(self._history, self._progress, validation.picture if validation else None)
 
     @torch.no_grad()
     def _score(self) -> Validation:
         self.network.eval()
         return self._validate(self.network)
-
-    def _publish(self, record: EpochRecord, validation: Validation | None) -> None:
-        self._checkpoints.upload(HISTORY_FILE, to_csv(self._history))
-        self._tensorboard.scalars(record)
-        if validation and validation.picture is not None:
-            self._tensorboard.picture("validation/prediction", validation.picture, record.step)
-        for key, data in self._tensorboard.files():
-            self._checkpoints.upload(key, data)
-        dice = "" if record.validation_dice is None else f", validation Dice {record.validation_dice:.3f}"
-        left = self.elapsed_s * (1 - self._progress) / max(self._progress, 1e-6)
-        log.info(
-            "%s: epoch %d/%d, loss %.3f%s, %.1f s, about %s left",
-            self._name, record.epoch, self._config.epochs, record.train_loss, dice, record.seconds, _duration(left),
-        )  # fmt: skip
 
     @property
     def _progress(self) -> float:
@@ -285,8 +254,3 @@ class Trainer:
         self._stopping.without_improvement = state["without_improvement"]
         self._history = [EpochRecord(**row) for row in state["history"]]
         log.info("%s: goes on from its checkpoint at step %d of %d", self._name, self._step, self._total_steps)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

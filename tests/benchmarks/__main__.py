@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
 import sys
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-from tests.benchmarks.timing import Line
+from tests.benchmarks.timing import Line, machine
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS")
 BENCHMARKS = ("resampling", "nifti_files", "dicom_series", "archive")
@@ -21,7 +19,8 @@ WIDTHS = (48, 26, 48, 44)
 def main(names: list[str]) -> int:
     """Returns 1 where a benchmark could not be run."""
     os.environ.update(dict.fromkeys(THREADS, "1"))  # read when a benchmark imports NumPy: both sides get one thread
-    print(f"{_machine()}\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, python -m tests.benchmarks {' '.join(names)}\n")
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    print(f"{machine()}, one thread per process\n{now}, python -m tests.benchmarks {' '.join(names)}\n")
     _show(Line("what", "medseg", "compared with", "ratio", "target"))
     failed = 0
     for name in names or BENCHMARKS:
@@ -41,15 +40,6 @@ def _lines(name: str) -> Iterator[Line]:
 def _show(line: Line) -> None:
     cells = (line.what, line.ours, line.others, line.ratio)
     print("".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)) + line.target, flush=True)
-
-
-def _machine() -> str:
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = models[0] if models else processor
-    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, one thread per process"
 
 
 if __name__ == "__main__":

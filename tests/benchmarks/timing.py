@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,13 @@ def faster(what: str, ours_s: float, other_s: float, other: str, target: str = "
 
 def shown(duration_s: float) -> str:
     return f"{duration_s * 1000:.0f} ms" if duration_s < 10 else f"{duration_s:.0f} s"
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = models[0] if models else processor
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
+from medseg.artifacts import Plan
 from medseg.config import load_recipe
 from medseg.errors import RecipeError
 from medseg.models import registry
@@ -46,3 +49,36 @@ def test_a_network_that_cannot_be_built_names_its_settings() -> None:
     recipe = load_recipe(None, ["dataset.name=toy", "models=[{model: unet, set: {network.encoder: resnet35}}]"])
     with pytest.raises(RecipeError, match="unet: network .*encoder='resnet35'.* cannot be built"):
         registry.build(registry.unit_config(recipe, "unet"), 1, 2)
+
+
+PLAN = Plan(
+    dataset_uri="", dataset_version="", labels={"background": 0, "a": 1}, channels=1, dimensions=3, modality="mr",
+    slice_axis=2, patch_2d=(8, 16), patch_3d=(8, 16, 8), fingerprint={},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        (
+            "models=[unet3d]",
+            r"unet3d: a patch of 8 x 16 x 8 is too small.* 32; set preprocess.patch_3d to \[8, 32, 8\]",
+        ),
+        ("models=[{model: unet3d, set: {network.channels: [8, 16, 32]}}]", None),
+        (
+            "models=[swinunetr]",
+            r"swinunetr: a patch of 8 x 16 x 8 is too small.* 64; set preprocess.patch_3d to \[8, 64, 8\]",
+        ),
+    ],
+)
+def test_a_patch_that_a_model_cannot_take_gets_the_nearest_one_that_it_can(setting: str, says: str | None) -> None:
+    recipe = load_recipe(None, ["dataset.name=toy", setting])
+    unit = registry.unit_config(recipe, recipe.models[0].model)
+    with pytest.raises(RecipeError, match=says) if says else contextlib.nullcontext():
+        registry.check_patches(unit, PLAN)
+
+
+def test_batch_normalisation_of_one_value_needs_two_samples() -> None:
+    recipe = load_recipe(None, ["dataset.name=toy", "models=[deeplabv3]", "train.batch_size=1"])
+    with pytest.raises(RecipeError, match=r"deeplabv3: train.batch_size = 1 is too small.* needs 2"):
+        registry.check_patches(registry.unit_config(recipe, "deeplabv3"), PLAN)

@@ -18,7 +18,8 @@ from medseg.models.adapter import Segmenter
 from medseg.storage import Store, open_store
 from medseg.training.checkpoint import Checkpoints, load
 from medseg.training.history import TensorBoardLog
-from medseg.training.trainer import Trainer, Validation, naming_memory_failures
+from medseg.training.memory import naming_memory_failures
+from medseg.training.trainer import Trainer, Validation
 
 STEPS = 5
 
@@ -38,7 +39,8 @@ class BrightIsForeground(Dataset[dict[str, torch.Tensor]]):
 
 def trainer(store: Store, checkpoints: Checkpoints, log: TensorBoardLog, **settings: Any) -> Trainer:
     torch.manual_seed(0)
-    network = Segmenter(nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1)))
+    layers = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    network = Segmenter(layers, encoder=("0", "1"))
     config = TrainConfig(**{"epochs": 4, "learning_rate": 0.1, "amp": False, **settings})
 
     def validate(network: nn.Module) -> Validation:
@@ -67,11 +69,16 @@ def test_training_learns_and_leaves_its_course(store: Store) -> None:
     assert any(item.key.startswith("tensorboard/events") for item in store.list())
 
 
+@pytest.mark.parametrize("frozen_epochs", [0, 2, 3])
 @pytest.mark.parametrize("killed_at", [23, 30])
-def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path, store: Store, killed_at: int) -> None:
-    whole = train(store, BrightIsForeground())
+def test_a_killed_training_ends_with_the_same_weights(
+    tmp_path: Path, store: Store, killed_at: int, frozen_epochs: int
+) -> None:
+    """Killed within the third epoch, and after it: while the encoder is frozen and since it thawed."""
+    encoder = {"encoder": {"frozen_epochs": frozen_epochs, "learning_rate_factor": 0.5}}
+    whole = train(store, BrightIsForeground(), **encoder)
     broken = open_store(str(tmp_path / "broken"))
-    often = {"checkpoint_minutes": 1e-9}  # within the epoch too
+    often = encoder | {"checkpoint_minutes": 1e-9}  # within the epoch too
     with pytest.raises(KeyboardInterrupt):
         train(broken, BrightIsForeground(killed_at=killed_at), **often)
     state = load(broken, CHECKPOINT_LAST_FILE)

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import PIL.Image
 
-from medseg.data.public_sets.fetch import check_space
 from medseg.errors import DataError
+from medseg.fetch import check_space
 
 ArchiveKind = Literal["tar", "zip", "npz"]
 SPLITS = ("train", "val", "test")

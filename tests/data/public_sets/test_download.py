@@ -1,4 +1,4 @@
-"""Public data sets come over HTTP: resumed, checked, unpacked, and ready to be ingested."""
+"""Public data sets come over HTTP: checked, unpacked, and ready to be ingested."""
 
 from __future__ import annotations
 
@@ -8,88 +8,20 @@ import io
 import logging
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distribution
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
 
-from medseg.data.public_sets import fetch as fetching
 from medseg.data.public_sets.download import PublicSet, describe_sets, download, public_sets
-from medseg.data.public_sets.fetch import fetch
 from medseg.data.public_sets.unpack import unpack
-from medseg.errors import DataError, NotFoundError, RecipeError, StorageFullError, UnreachableError
+from medseg.errors import DataError, RecipeError
 from tests.data.layouts.reading import Listed
 from tests.data.scenes import reference, volume, write_picture, write_volume
-
-
-class Server:
-    """Files over HTTP on this machine.
-
-    Attributes:
-        cuts: after so many bytes each of the next answers breaks off.
-        ranges: whether parts of files are given.
-        asked: first byte that was asked for, by request.
-    """
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.cuts: list[int] = []
-        self.busy = 0
-        self.ranges = True
-        self.asked: list[int] = []
-        served = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                served.answer(self)
-
-            def log_message(self, *args: object) -> None:
-                """Quiet."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}/{name}"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        content = self.files.get(request.path[1:])
-        start = int(request.headers.get("Range", "bytes=0-")[6:-1]) if self.ranges else 0
-        self.asked.append(start)
-        if content is None or self.busy:
-            self.busy = max(0, self.busy - 1)
-            request.send_error(404 if content is None else 503)
-            return
-        if start >= len(content) > 0:
-            request.send_response(416)
-            request.send_header("Content-Range", f"bytes */{len(content)}")
-            request.end_headers()
-            return
-        request.send_response(206 if start else 200)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        request.send_header("Content-Length", str(len(content) - start))
-        request.end_headers()
-        end = start + self.cuts.pop(0) if self.cuts else len(content)
-        request.wfile.write(content[start:end])
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
-    monkeypatch.setattr(fetching, "BLOCK_BYTES", 1000)
-    serving = Server()
-    thread = Thread(target=serving.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield serving
-    serving.http.shutdown()
-    thread.join()
-    serving.http.server_close()
-
+from tests.serving import Server
 
 Offer = Callable[..., PublicSet]
 
@@ -107,9 +39,6 @@ def offer(server: Server, monkeypatch: pytest.MonkeyPatch) -> Offer:
     return offered
 
 
-CONTENT = np.random.default_rng(0).bytes(10_000)
-
-
 def decathlon_tar(folder: Path) -> bytes:
     """A task of the Decathlon with one case."""
     write_volume(folder / "imagesTr/a_1.nii.gz", volume())
@@ -122,75 +51,6 @@ def decathlon_tar(folder: Path) -> bytes:
 
 def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def test_a_cut_connection_is_taken_up_where_it_broke_off(server: Server, tmp_path: Path) -> None:
-    server.files["a"], server.cuts = CONTENT, [4000, 5000]
-    fetch(server.url("a"), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CONTENT
-    assert server.asked == [0, 4000, 9000]
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_a_server_that_gives_no_parts_starts_again(server: Server, tmp_path: Path) -> None:
-    server.files["a"], server.ranges = CONTENT, False
-    (tmp_path / "a.part").write_bytes(b"x" * 500)
-    fetch(server.url("a"), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("part", [CONTENT, CONTENT + b"more"])
-def test_a_part_that_is_whole_is_kept_and_one_that_is_longer_is_not(
-    server: Server, tmp_path: Path, part: bytes
-) -> None:
-    server.files["a"] = CONTENT
-    (tmp_path / "a.part").write_bytes(part)
-    fetch(server.url("a"), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CONTENT
-    assert len(server.asked) == (1 if part == CONTENT else 2)
-
-
-def test_ctrl_c_leaves_a_part_that_the_next_call_goes_on_with(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Interrupted(fetching.tqdm):
-        def update(self, n: float | None = 1) -> bool | None:
-            raise KeyboardInterrupt
-
-    server.files["a"] = CONTENT
-    with monkeypatch.context() as context:
-        context.setattr(fetching, "tqdm", Interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            fetch(server.url("a"), tmp_path / "a")
-    assert (tmp_path / "a.part").read_bytes() == CONTENT[:1000]
-    fetch(server.url("a"), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CONTENT
-    assert server.asked == [0, 1000]
-
-
-def test_a_busy_server_is_asked_again_and_one_that_has_nothing_is_not(server: Server, tmp_path: Path) -> None:
-    server.files["a"], server.busy = CONTENT, 3
-    fetch(server.url("a"), tmp_path / "a")
-    with pytest.raises(NotFoundError, match="404"):
-        fetch(server.url("b"), tmp_path / "b")
-    assert len(server.asked) == 3 + 1 + 1
-
-
-def test_no_answer_says_how_to_go_on(server: Server, tmp_path: Path) -> None:
-    server.files["a"], server.cuts = CONTENT, [3000, 0, 0, 0, 0, 0, 0]
-    with pytest.raises(UnreachableError, match="3000 bytes are here, run the same command again"):
-        fetch(server.url("a"), tmp_path / "a")
-
-
-def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.files["a"] = CONTENT
-    usage = fetching.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda folder: usage._replace(free=9_999))
-    with pytest.raises(StorageFullError, match="needed"):
-        fetch(server.url("a"), tmp_path / "a")
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_data_set_is_fetched_checked_unpacked_and_recognised(server: Server, offer: Offer, tmp_path: Path) -> None:

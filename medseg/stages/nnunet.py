@@ -1,0 +1,58 @@
+"""nnU-Net in the stages: its training leaves a ``model.pt``, its predictions are scored like those of every model."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from medseg.artifacts import MODEL_FILE, Plan, Splits
+from medseg.config import EvaluateConfig, UnitConfig
+from medseg.models import registry
+from medseg.stages.preprocess import load_dataset
+from medseg.storage import Store
+from medseg.storage.cache import cached_folder
+from medseg.training.checkpoint import to_bytes
+from medseg.training.nnunet.fit import fit
+from medseg.training.nnunet.machine import Machine
+from medseg.training.nnunet.prediction import Predictions
+from medseg.training.nnunet.workspace import Scans
+from medseg.training.trainer import pick_device
+
+
+def fit_nnunet(
+    store: Store, unit: UnitConfig, plan: Plan, splits: Splits, fold: int, seed: int, preprocessed_uri: str
+) -> None:
+    """Train on a fold's training cases and leave ``model.pt`` with nnU-Net's final weights.
+
+    Raises:
+        TrainingError: nnU-Net failed.
+    """
+    scans = _scans(plan, ("images", "labels"))
+    state = fit(store, unit, scans, splits, fold, seed, preprocessed_uri, pick_device().type)
+    described = {"unit": unit.model_dump(mode="json"), "plan": plan.model_dump(mode="json"), "validation_dice": None}
+    store.put_bytes(MODEL_FILE, to_bytes(state | described))
+
+
+@contextlib.contextmanager
+def nnunet_predictions(
+    store: Store, unit: UnitConfig, plan: Plan, cases: Sequence[str], config: EvaluateConfig
+) -> Iterator[Predictions]:
+    """Predictions with the unit's ``model.pt``; their files go when the context ends.
+
+    Raises:
+        RecipeError: the package is not installed.
+        TrainingError: nnU-Net failed.
+    """
+    registry.check_external(unit, store.uri)
+    machine = Machine.of(unit.train, pick_device().type)
+    with tempfile.TemporaryDirectory(prefix="medseg-nnunet-") as folder:
+        model = Path(folder) / MODEL_FILE
+        store.get_file(MODEL_FILE, model)
+        yield Predictions(model, _scans(plan, ("images",)), cases, config, machine, Path(folder))
+
+
+def _scans(plan: Plan, prefixes: tuple[str, ...]) -> Scans:
+    dataset, cases = load_dataset(plan.dataset_uri)
+    return Scans(dataset, cases, cached_folder(plan.dataset_uri, prefixes), plan.slice_axis)
