@@ -23,16 +23,24 @@ class Predictor:
     Args:
         dimensions: 2 for networks that see slices across ``plan.slice_axis``.
         mirror_axes: average over flips along these axes of a patch, which should be those that training used.
+        amp: mixed precision on GPUs, as in training.
     """
 
     def __init__(
-        self, network: nn.Module, plan: Plan, dimensions: int, overlap: float, mirror_axes: Sequence[int] = ()
+        self,
+        network: nn.Module,
+        plan: Plan,
+        dimensions: int,
+        overlap: float,
+        mirror_axes: Sequence[int] = (),
+        amp: bool = True,
     ) -> None:
         self._network = network.eval()
         self._plan = plan
         self._dimensions = dimensions
         self._overlap = overlap
         self._mirror_axes = mirror_axes
+        self._amp = amp
         self._device = next(network.parameters()).device
 
     @torch.no_grad()
@@ -59,5 +67,7 @@ class Predictor:
         return argmax_of(resample_linear(one.numpy(), native_shape) for one in scores)
 
     def _window(self, image: torch.Tensor, window: tuple[int, ...]) -> torch.Tensor:
-        scores = window_scores(self._network, image.to(self._device), window, self._overlap, self._mirror_axes)
+        scores = window_scores(
+            self._network, image.to(self._device), window, self._overlap, self._mirror_axes, self._amp
+        )
         return scores.cpu()

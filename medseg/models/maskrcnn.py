@@ -37,17 +37,24 @@ class SemanticMaskRcnn(MaskRCNN):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) to logits (B, classes, H, W); only in eval mode, since training asks for ``own_loss``."""
-        scores = [class_scores(detections, self._classes) for detections in super().forward(list(image))]
+        with _full_precision(image):
+            scores = [class_scores(detections, self._classes) for detections in super().forward(list(image))]
         return torch.stack(scores).clamp(min=SMALLEST_SCORE).log()
 
     def own_loss(self, image: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
         """Sum of the published losses: objectness and boxes of proposals; classes, boxes and masks of detections."""
-        losses = super().forward(list(image), [instances(class_map) for class_map in reference[:, 0]])
+        with _full_precision(image):
+            losses = super().forward(list(image), [instances(class_map) for class_map in reference[:, 0]])
         return torch.stack(list(losses.values())).sum()
 
     def detect_most(self) -> None:
         """Suppress nothing, so that every image has all the proposals and detections that it may have."""
         self.rpn.nms_thresh = self.roi_heads.nms_thresh = 1.0
+
+
+def _full_precision(image: torch.Tensor) -> torch.autocast:
+    """The library decodes boxes in the type of its convolutions: with 16 bits they step by many pixels."""
+    return torch.autocast(image.device.type, enabled=False)
 
 
 class AsGiven(GeneralizedRCNNTransform):

@@ -73,14 +73,16 @@ def build_vnet(in_channels: int, classes: int, dropout: float) -> nn.Module:
 class _VNetInput(InputTransition):
     """V-Net's first stage, whose residual repeats the input's channels, also where their number does not divide 16."""
 
+    repeated: torch.Tensor
+
     def __init__(self, in_channels: int) -> None:
         super().__init__(3, 1, VNET_FILTERS, "elu")
         self.conv_block.conv = nn.Conv3d(in_channels, VNET_FILTERS, kernel_size=5, padding=2, bias=False)
-        self._repeated = [index % in_channels for index in range(VNET_FILTERS)]
+        self.register_buffer("repeated", torch.arange(VNET_FILTERS) % in_channels, persistent=False)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(B, C, *size) to (B, 16, *size)."""
-        return self.act_function(self.conv_block(image) + image[:, self._repeated])
+        return self.act_function(self.conv_block(image) + image[:, self.repeated])
 
 
 def build_dynunet(

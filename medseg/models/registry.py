@@ -137,6 +137,7 @@ def unit_config(recipe: Recipe, name: str) -> UnitConfig:
             )
         set_by_path(raw, key, value, where)
     unit = validate(UnitConfig, raw, where)
+    _check_rate(unit, recipe, entry, where)
     # defaults are made explicit so that the unit's hash changes when a default does
     return UnitConfig(
         model=name,
@@ -204,9 +205,13 @@ def build(unit: UnitConfig, in_channels: int, classes: int) -> Segmenter:
     try:
         network = builder(in_channels=in_channels, classes=classes, **unit.network)
     except (TypeError, ValueError, KeyError, AttributeError, AssertionError, RuntimeError) as error:
+        if "memory" in str(error):
+            raise  # not for its settings
         settings = ", ".join(f"{key}={value!r}" for key, value in unit.network.items())
         raise RecipeError(f"models: {unit.model}: network ({settings}) cannot be built: {error}") from error
-    segmenter = Segmenter(network, spec.size.multiple_for(unit.network), spec.encoder)
+    # segmentation-models-pytorch says what its encoder's options make of it
+    stride = getattr(getattr(network, "encoder", None), "output_stride", 1)
+    segmenter = Segmenter(network, max(spec.size.multiple_for(unit.network), stride), spec.encoder)
     channels_last(segmenter, spec.dims)
     return segmenter
 
@@ -225,6 +230,17 @@ def default_unit(name: str, network: dict[str, Any] | None = None, weights: str 
 def _target(spec: ModelSpec) -> Any:
     module, _, name = spec.target.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _check_rate(unit: UnitConfig, recipe: Recipe, entry: ModelEntry, where: str) -> None:
+    """A learning rate belongs to an optimizer: that of the family's does not fit another one."""
+    usual = TrainConfig(**_merge(family_config(unit.model), default_config(unit.model).get("train", {})))
+    given = {key.removeprefix("train.") for key, _ in _flatten(entry.set)} | recipe.train.model_fields_set
+    if unit.train.optimizer != usual.optimizer and "learning_rate" not in given:
+        raise RecipeError(
+            f"{where}: train.optimizer = {unit.train.optimizer} needs train.learning_rate beside it: the model's own"
+            f" rate of {usual.learning_rate:g} is for {usual.optimizer}"
+        )
 
 
 def _read(file: str) -> dict[str, Any]:

@@ -203,14 +203,14 @@ MODELS: tuple[ModelSpec, ...] = (
     _monai("dynunet", 3, "build_dynunet", "arXiv:1904.08128", INSTANCE_NORM_DYNUNET, 31.19, "auxiliary"),
     _monai("segresnet", 3, "build_segresnet", "arXiv:1810.11654", SizeRule(8), 4.70),
     _monai(
-        "unetr", 3, "build_unetr", "arXiv:2103.10504", SizeRule(16), 92.80,
+        "unetr", 3, "build_unetr", "arXiv:2103.10504", SizeRule(16), 92.78,
         family="transformer", encoder=("vit",), module="monai_transformers",
     ),
     _monai(
         "swinunetr", 3, "build_swinunetr", "arXiv:2201.01266", SizeRule(32, 64, instance_norm=True), 62.19,
         family="transformer", weights_license=APACHE, encoder=("swinViT",), module="monai_transformers",
     ),
-    _monai("mednext", 3, "build_mednext", "arXiv:2303.09975", SizeRule(16, 32), 5.55, "auxiliary"),
+    _monai("mednext", 3, "build_mednext", "arXiv:2303.09975", SizeRule(16, 32, instance_norm=True), 5.55, "auxiliary"),
     # both
     ModelSpec(
         "nnunet", 2, "medseg.models.nnunet:NnunetSettings", "10.1038/s41592-020-01008-z", "nnunetv2", NO_WEIGHTS,

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from medseg.config import NO_WEIGHTS
 from medseg.metrics.aggregate import aggregate
 from medseg.reporting.results import RunResults, State, UnitResult
 
@@ -23,7 +24,8 @@ class LeaderboardRow:
         seconds_per_case, train_seconds: means over the trainings.
         dice_spread: standard deviation of mean Dice between the trainings; None for a single one.
         trainings, trainings_succeeded: seeds times folds, and how many of them gave scores.
-        reason: why the model has no rank.
+        weights: what trainings started from, ``none`` where from random weights.
+        reason: why
     """
 
     rank: int | None
@@ -40,24 +42,34 @@ class LeaderboardRow:
     parameters_millions: float | None
     precision: float | None
     dice_spread: float | None
+    weights: str
     trainings: int
     trainings_succeeded: int
     reason: str
 
 
 def rank_models(results: RunResults) -> list[LeaderboardRow]:
-    """Ranked by mean Dice, equal values share the better rank; then the unranked, both also by name."""
+    """Ranked by mean Dice, equal values share the better rank; then the unranked, both also by name.
+
+    Models that started from random weights and from pretrained ones are ranked apart.
+    """
     rows = [_row(model, results.of_model(model)) for model in results.models]
     ranked = [row for row in rows if row.status == "succeeded" and row.dice is not None]
-    values = [round(row.dice or 0.0, TIE_DIGITS) for row in ranked]
-    placed = [
-        replace(row, rank=1 + sum(other > value for other in values)) for row, value in zip(ranked, values, strict=True)
-    ]
+    placed = [replace(row, rank=1 + sum(_better(other, row) for other in ranked)) for row in ranked]
     unranked = [row for row in rows if row not in ranked]
     by_status = {"succeeded": 0, "incomplete": 1, "failed": 2}
-    return sorted(placed, key=lambda row: (row.rank or 0, row.model)) + sorted(
+    return sorted(placed, key=lambda row: (_pretrained(row), row.rank or 0, row.model)) + sorted(
         unranked, key=lambda row: (by_status[row.status], row.model)
     )
+
+
+def _better(other: LeaderboardRow, row: LeaderboardRow) -> bool:
+    ahead = round(other.dice or 0.0, TIE_DIGITS) > round(row.dice or 0.0, TIE_DIGITS)
+    return ahead and _pretrained(other) == _pretrained(row)
+
+
+def _pretrained(row: LeaderboardRow) -> bool:
+    return row.weights != NO_WEIGHTS
 
 
 def _row(model: str, units: list[UnitResult]) -> LeaderboardRow:
@@ -74,6 +86,7 @@ def _row(model: str, units: list[UnitResult]) -> LeaderboardRow:
         seconds_per_case=_mean(s.seconds_per_case for s in summaries),
         train_seconds=_mean(s.train_seconds for s in summaries),
         parameters_millions=summaries[0].parameters / 1e6 if summaries else None,
+        weights=next((s.weights.place for s in summaries if s.weights), NO_WEIGHTS),
         dice_spread=_spread(aggregate([unit.rows]).scores["dice"] for unit in scored),
         trainings=len(units),
         trainings_succeeded=len(scored),

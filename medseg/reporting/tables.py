@@ -27,6 +27,7 @@ HEADINGS = {
     "seconds_per_case": "s per case",
     "train_seconds": "Training (s)",
     "parameters_millions": "Parameters (M)",
+    "weights": "Weights",
     "trainings": "Trainings",
 }
 TERMINAL_COLUMNS = (

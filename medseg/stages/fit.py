@@ -110,7 +110,7 @@ def _validation(
     spacing_mm = plan.spacing_mm or (1.0, 1.0, 1.0)
 
     def validate(network: nn.Module) -> Validation:
-        predictor = Predictor(network, plan, dimensions, unit.evaluate.overlap)
+        predictor = Predictor(network, plan, dimensions, unit.evaluate.overlap, amp=unit.train.amp)
         dice, picture = [], None
         for case in cases:
             image, reference = case.image[:], case.reference[:]

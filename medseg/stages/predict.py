@@ -178,4 +178,4 @@ def _predictor(state: dict[str, Any], unit: UnitConfig, plan: Plan, config: Eval
     dimensions = registry.find(unit.model).dims
     flips = flip_axes(unit.train.augmentation, plan.slice_axis if dimensions == 2 else None)
     network = network.to(pick_device())
-    return Predictor(network, plan, dimensions, config.overlap, flips if config.mirror else ())
+    return Predictor(network, plan, dimensions, config.overlap, flips if config.mirror else (), unit.train.amp)

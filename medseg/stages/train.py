@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 from typing import Any
 
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from medseg import artifacts
 from medseg.artifacts import CONFIG_FILE, Plan, Splits, Status
 from medseg.config import UnitConfig, digest
-from medseg.errors import TrainingError
+from medseg.errors import DataError, RecipeError, TrainingError
 from medseg.models import registry
 from medseg.stages.preprocess import load_preprocessed
 from medseg.stages.record import load_run, now, read_status, write_status
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: int = 0) -> str:
     """Train one unit of a run and return its URI; a finished one is left as it is, a killed one goes on.
 
-    A result that is not a model (out of memory, diverged) is recorded as ``failed`` in ``status.json`` and does not
-    raise: it is an outcome of the benchmark.
+    A result that is not a model (out of memory, diverged, a network that its settings do not make, weights that do not
+    fit) is recorded as ``failed`` in ``status.json`` and does not raise: it is an outcome of the benchmark.
 
     Raises:
         StageError: the run, its preprocessing or the weights to start from do not exist.
@@ -51,7 +52,7 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
     store.put_bytes(CONFIG_FILE, yaml.safe_dump(unit.model_dump(mode="json"), sort_keys=False).encode())
     try:
         _fit(store, unit, plan, splits, fold, seed, preprocessed_uri, weights)
-    except TrainingError as error:
+    except (TrainingError, RecipeError, DataError) as error:
         log.error("train: %s seed %d fold %d failed: %s", model, seed, fold, error)
         write_status(store, running.model_copy(update={"state": "failed", "reason": str(error), "updated": now()}))
         return store.uri
@@ -85,7 +86,15 @@ def _config_hash(unit: UnitConfig, preprocessed_uri: str, weights: StartingWeigh
     schedule = {"seeds", "checkpoint_minutes", "workers", "threads"}
     left_out: dict[str, Any] = {"evaluate": True, "resources": True, "weights": True, "train": schedule}
     settings = unit.model_dump(mode="json", exclude=left_out)
-    return digest({"unit": settings, "data": preprocessed_uri, "weights": weights and weights.note.sha256})
+    spec = registry.find(unit.model)
+    return digest(
+        {
+            "unit": settings,
+            "data": preprocessed_uri,
+            "weights": weights and weights.note.sha256,
+            "package": version(spec.library) if spec.extra else None,  # whose plan and checkpoints another may not read
+        }
+    )
 
 
 def _is_done(store: Store, wanted: Status, name: str) -> bool:

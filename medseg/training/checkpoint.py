@@ -25,7 +25,7 @@ class Checkpoints:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._uploader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
-        self._pending: list[Future[None]] = []
+        self._pending: dict[str, Future[None]] = {}
 
     def save_last(self, state: dict[str, Any]) -> None:
         self.upload(CHECKPOINT_LAST_FILE, to_bytes(state))
@@ -34,9 +34,14 @@ class Checkpoints:
         self.upload(CHECKPOINT_BEST_FILE, to_bytes(state))
 
     def upload(self, key: str, data: bytes) -> None:
-        """Put one object in order after all earlier ones; an upload that failed is raised by the next call."""
+        """Put one object in order after all earlier ones; an upload that failed is raised by the next call.
+
+        Waits for an earlier upload of the same key: a store that is slower than training must not fill the memory.
+        """
         self._raise_finished()
-        self._pending.append(self._uploader.submit(self._store.put_bytes, key, data))
+        if key in self._pending:
+            self._pending.pop(key).result()
+        self._pending[key] = self._uploader.submit(self._store.put_bytes, key, data)
 
     def load_last(self) -> dict[str, Any] | None:
         """The state to go on from, None where there is none."""
@@ -46,14 +51,13 @@ class Checkpoints:
         return load(self._store, CHECKPOINT_BEST_FILE)
 
     def wait(self) -> None:
-        for upload in self._pending:
+        for upload in self._pending.values():
             upload.result()
         self._pending.clear()
 
     def _raise_finished(self) -> None:
-        for upload in [upload for upload in self._pending if upload.done()]:
-            self._pending.remove(upload)
-            upload.result()
+        for key in [key for key, upload in self._pending.items() if upload.done()]:
+            self._pending.pop(key).result()
 
     def __enter__(self) -> Self:
         return self

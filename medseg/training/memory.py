@@ -9,6 +9,8 @@ import torch
 
 from medseg.errors import OutOfMemoryError
 
+# where there is no exception class of its own: the CPU's allocator, CUDA outside torch's allocator, cuBLAS and cuDNN
+REFUSED = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
 SMALLER_BATCH = "lower train.batch_size or preprocess.patch_2d / patch_3d of this model"
 
 
@@ -20,8 +22,7 @@ def naming_memory_failures(advice: str = SMALLER_BATCH) -> Iterator[None]:
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         raise OutOfMemoryError(_described(error, advice)) from error
     except RuntimeError as error:
-        # the CPU allocator has no exception class of its own
-        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
+        if any(words in str(error) for words in REFUSED):
             raise OutOfMemoryError(_described(error, advice)) from error
         raise
 

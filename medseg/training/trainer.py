@@ -229,6 +229,7 @@ class Trainer:
             "optimizer": self._optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
             "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all(),
             "step": self._step,
             "loss_sum": self._loss_sum,
             "loss_count": self._loss_count,
@@ -248,6 +249,7 @@ class Trainer:
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["random"])
+        torch.cuda.set_rng_state_all(state["random_cuda"])
         self._step, self._earlier_s = state["step"], state["elapsed_s"]
         self._loss_sum, self._loss_count = state["loss_sum"], state["loss_count"]
         self._stopping.best = state["best"]

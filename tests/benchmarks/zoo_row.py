@@ -18,7 +18,7 @@ from medseg.training.losses import dice_cross_entropy
 from tests.models.base import ZOO
 from tests.models.overfit import load_scene, overfit
 
-STEPS = 5  # of the full network
+STEPS = 3  # of the full network
 
 
 def parts(name: str) -> Iterator[dict[str, float]]:

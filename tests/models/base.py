@@ -100,6 +100,14 @@ class ModelTests:
             singles = torch.cat([network(image[None]) for image in batch])
         torch.testing.assert_close(whole, singles, rtol=1e-3, atol=1e-4)
 
+    def test_half_precision_gives_nearly_the_same(self) -> None:
+        network, images = self.network().eval(), self.images()
+        with torch.no_grad():
+            exact = network(images)
+            with torch.autocast("cpu", torch.bfloat16):
+                rough = network(images).float()
+        assert (rough - exact).abs().max() < 0.1 * (exact.max() - exact.min())
+
     @pytest.mark.slow
     def test_it_learns_real_scans_by_heart(self) -> None:
         assert self.learn().dice >= 0.90

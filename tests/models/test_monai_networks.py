@@ -72,12 +72,15 @@ class TestUnetr(ModelTests):
     name = "unetr"
     millions = 92.8
     small = {"hidden_size": 96, "mlp_size": 192, "heads": 4}
+    learns_at = (32, 32, 32)
 
 
 class TestSwinUnetr(ModelTests):
     name = "swinunetr"
     millions = 62.19
     small = {"feature_size": 12, "window_size": 4}
+    learns_at = (24, 48, 24)
+    learns_in = 150
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in MODELS if spec.library == "MONAI"])

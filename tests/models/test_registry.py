@@ -82,3 +82,10 @@ def test_batch_normalisation_of_one_value_needs_two_samples() -> None:
     recipe = load_recipe(None, ["dataset.name=toy", "models=[deeplabv3]", "train.batch_size=1"])
     with pytest.raises(RecipeError, match=r"deeplabv3: train.batch_size = 1 is too small.* needs 2"):
         registry.check_patches(registry.unit_config(recipe, "deeplabv3"), PLAN)
+
+
+def test_another_optimizer_needs_its_own_learning_rate() -> None:
+    settings = ["dataset.name=toy", "models=[unet, segformer]", "train.optimizer=adamw"]
+    with pytest.raises(RecipeError, match=r"unet.*adamw needs train.learning_rate beside it.* 0.05 is for sgd"):
+        registry.check_models(load_recipe(None, settings), "toy.yaml")
+    registry.check_models(load_recipe(None, [*settings, "train.learning_rate=0.001"]), "toy.yaml")

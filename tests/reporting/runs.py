@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from medseg import artifacts
-from medseg.artifacts import Dataset, Fold, Normalization, Plan, Splits, Status, Summary
+from medseg.artifacts import Dataset, Fold, Normalization, Plan, PretrainedWeights, Splits, Status, Summary
 from medseg.data.cases import write_cases
 from medseg.data.formats.nifti import write_nifti
 from medseg.metrics.aggregate import aggregate
@@ -53,8 +53,12 @@ class ScratchRun:
         )
         self.put(model, artifacts.STATUS_FILE, status.to_bytes(), seed)
 
-    def succeed(self, model: str, shift: int = 0, seed: int = 0) -> None:
-        """A training whose predictions are the references moved by some voxels along I: 0 is perfect."""
+    def succeed(self, model: str, shift: int = 0, seed: int = 0, weights: str = "") -> None:
+        """A training whose predictions are the references moved by some voxels along I: 0 is perfect.
+
+        Args:
+            weights: where those that it started from lie; empty for random ones.
+        """
         rows: list[ScoreRow] = []
         for case in self.cases:
             prediction = np.roll(reference_of(case), shift, axis=0)
@@ -78,6 +82,7 @@ class ScratchRun:
             train_seconds=60.0 + seed,
             parameters=1_500_000,
             device="cpu",
+            weights=PretrainedWeights(place=weights, sha256="") if weights else None,
         )
         self.put(model, artifacts.METRICS_FILE, write_metrics(rows), seed)
         self.put(model, artifacts.SUMMARY_FILE, summary.to_bytes(), seed)

@@ -16,6 +16,7 @@ def row(model, rank, status="succeeded", value=None, reason=""):
         trainings=1,
         trainings_succeeded=int(not reason),
         reason=reason,
+        weights="none",
         **numbers,
     )
 

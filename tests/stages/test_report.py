@@ -206,3 +206,17 @@ def test_damaged_recipe_and_picture_files_stop_nothing(tmp_path: Path):
     for damaged in ("config.yaml: cannot be read", "history.csv: not a readable", "environment.json", "No picture: "):
         assert damaged in page
     assert table(run)["unet"]["rank"] == "1"
+
+
+def test_models_from_scratch_and_from_pretrained_weights_are_ranked_apart(tmp_path: Path):
+    run = ScratchRun(tmp_path)
+    run.config(["unet", "fpn", "segformer"])
+    run.succeed("unet", 1)
+    run.succeed("fpn", 0, weights="smp-hub/resnet34.imagenet")
+    run.succeed("segformer", 0)
+    report(run.uri)
+    assert [(row.model, row.rank, row.weights) for row in leaderboard(run.uri)] == [
+        ("segformer", 1, "none"),
+        ("unet", 2, "none"),
+        ("fpn", 1, "smp-hub/resnet34.imagenet"),
+    ]

@@ -103,8 +103,9 @@ def splits_json(folds: Sequence[Fold]) -> list[dict[str, list[str]]]:
 def prepare(scans: Scans, splits: Splits, settings: NnunetSettings, machine: Machine, preprocessed_uri: str) -> Path:
     """A folder with nnU-Net's plan and arrays of all training and validation cases, made unless it is there.
 
-    It is kept beside the machine's other copies, for further seeds, folds and restarts. As in our plan with several
-    folds, whatever some fold trains on shapes the plan; test cases are not in the folder.
+    It is kept beside the machine's other copies, for further seeds, folds and restarts. Training
+    and validation cases of all folds shape the plan (ours leaves validation cases out where there is one fold); test
+    cases are not in the folder.
 
     Raises:
         TrainingError: nnU-Net fails, or plans no such configuration for this data.
