@@ -65,17 +65,21 @@ def preprocess(recipe: Recipe, store_uri: str, part: str = "") -> int:
 def train(recipe: Recipe, store_uri: str) -> int:
     from medseg.stages import ingest as ingest_stage
     from medseg.stages import preprocess as preprocess_stage
-    from medseg.stages import record, report
+    from medseg.stages import record
     from medseg.stages import train as stage
 
     preprocessed = preprocess_stage.find_preprocessed(recipe, ingest_stage.find_dataset(recipe, store_uri))
     recipe = recipe.with_run_id()
     run_uri = artifacts.run_uri(store_uri, recipe.run_id or "")
     record.record_run(recipe, run_uri)
+    failed = []
     for model, seed, fold in _units(recipe):
-        print(f"Trained: {stage.train(run_uri, preprocessed, model, seed, fold)}")
+        uri = stage.train(run_uri, preprocessed, model, seed, fold)
+        reason = record.failure(uri)
+        print(f"Trained: {uri}" if reason is None else f"Not trained: {uri}")
+        failed += [] if reason is None else [f"{model} seed {seed} fold {fold}: {reason}"]
     print(f"Run: {recipe.run_id}; next: medseg evaluate … --set run_id={recipe.run_id}")
-    return _fail_if(report.failed_models(run_uri))
+    return _fail_if(failed)
 
 
 @verb("trained models predict the test cases and are scored; without run_id in the newest run of this name")

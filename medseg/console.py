@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -21,13 +22,18 @@ def run_command(command: Callable[[], int]) -> int:
         logging.getLogger(ours).setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: what lies in scratch folders is removed
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except MedsegError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return 130
+    return code
 
 
 def whole_number(text: str) -> int:

@@ -20,6 +20,7 @@ COMPUTED = ("relative_position_index", "attn_mask", "position_ids", "num_batches
 TOKENS = ("pos_embed", "position_embeddings")  # one embedding per patch
 TABLE = "relative_position_bias_table"  # one row per distance between two patches, axes together
 DISTANCES = ("rel_pos_h", "rel_pos_w")  # one row per distance along one axis
+BOXES = "bbox_pred"
 CLASS_TOKENS = (0, 1, 2)  # that may stand in front of the patches' embeddings: none, class, class and distillation
 CLASS_DISTANCES = (0, 3)  # that may stand behind a table: BEiT's to, from and between class tokens
 EXAMPLES = 3
@@ -160,7 +161,8 @@ class _Fitting:
         if name.endswith((*TOKENS, TABLE, *DISTANCES)):
             return GRID, self._to_grid(name, source.float(), target)
         # one each, one beside them for no class, or a box of four sides each
-        counts = (self._shape.classes, self._shape.classes + 1, 4 * self._shape.classes)
+        counts = [self._shape.classes, self._shape.classes + 1]
+        counts += [4 * self._shape.classes] if BOXES in name else []
         if all(target.shape[axis] in counts for axis in differing):
             return HEAD, None
         raise _MisfitError

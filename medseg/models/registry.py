@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = {2: 8, 3: 2}  # small batches, many steps: what nnU-Net plans for large patches, and fits common GPUs
 
+# how libraries say that they cannot build what they were asked for
+BUILDERS_ERRORS = (TypeError, ValueError, LookupError, AttributeError, AssertionError, RuntimeError, ArithmeticError)
+
 
 def model_names(dims: int | None = None) -> list[str]:
     return [spec.name for spec in MODELS if dims in (None, spec.dims)]
@@ -46,13 +49,13 @@ def find(name: str) -> ModelSpec:
     for spec in MODELS:
         if spec.name == name:
             return spec
-    near = difflib.get_close_matches(name, model_names(), n=3, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower(), model_names(), n=3, cutoff=0.4)
     hint = f" Nearest: {', '.join(near)}." if near else ""
     raise RecipeError(f"models: no model is called {name!r}.{hint} Choices: {', '.join(model_names())}")
 
 
 def check_models(recipe: Recipe, where: str) -> None:
-    """Stop early on a model name or a setting of a model that cannot work.
+    """Stop early on a model name or a setting of a model that cannot work: before hours of work go into the data.
 
     Raises:
         RecipeError: names ``where``, the model or key, and the choices.
@@ -65,6 +68,11 @@ def check_models(recipe: Recipe, where: str) -> None:
         unit = unit_config(recipe, entry.model)
         check_external(unit, where)
         check_weights(unit, spec, where)
+        if spec.extra is None and any(key.startswith("network") for key in entry.set):
+            try:
+                build(unit, in_channels=1, classes=2)
+            except RecipeError as error:
+                raise RecipeError(f"{where}: {error}") from None
 
 
 def check_external(unit: UnitConfig, where: str) -> None:
@@ -204,14 +212,18 @@ def build(unit: UnitConfig, in_channels: int, classes: int) -> Segmenter:
     builder = _target(spec)
     try:
         network = builder(in_channels=in_channels, classes=classes, **unit.network)
-    except (TypeError, ValueError, KeyError, AttributeError, AssertionError, RuntimeError) as error:
+        multiple = spec.size.multiple_for(unit.network)
+    except BUILDERS_ERRORS as error:
         if "memory" in str(error):
             raise  # not for its settings
         settings = ", ".join(f"{key}={value!r}" for key, value in unit.network.items())
-        raise RecipeError(f"models: {unit.model}: network ({settings}) cannot be built: {error}") from error
+        known = ", ".join(default_config(unit.model).get("network", {}))
+        raise RecipeError(
+            f"models: {unit.model}: network ({settings}) cannot be built: {error}; its settings are {known}"
+        ) from error
     # segmentation-models-pytorch says what its encoder's options make of it
     stride = getattr(getattr(network, "encoder", None), "output_stride", 1)
-    segmenter = Segmenter(network, max(spec.size.multiple_for(unit.network), stride), spec.encoder)
+    segmenter = Segmenter(network, max(multiple, stride), spec.encoder)
     channels_last(segmenter, spec.dims)
     return segmenter
 

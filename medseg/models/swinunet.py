@@ -38,8 +38,10 @@ def build(
             the first block.
 
     Raises:
-        ValueError: depths or heads are not given for four levels.
+        ValueError: the window is empty, or depths or heads are not given for four levels.
     """
+    if window < 1:
+        raise ValueError(f"window must be at least 1, got {window}")
     if not len(depths) == len(heads) == LEVELS:
         raise ValueError(f"depths and heads must list {LEVELS} levels, got {list(depths)} and {list(heads)}")
     return SwinUnet(in_channels, classes, width, depths, heads, window, drop_path)

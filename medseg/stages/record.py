@@ -87,6 +87,12 @@ def read_status(unit: Store) -> Status | None:
     return Status.from_bytes(data, f"{unit.uri}/{STATUS_FILE}")
 
 
+def failure(unit_uri: str) -> str | None:
+    """Why a training ended without a model; None where it did not fail."""
+    status = read_status(open_store(unit_uri))
+    return status.reason if status and status.state == "failed" else None
+
+
 def write_status(unit: Store, status: Status) -> None:
     unit.put_bytes(STATUS_FILE, status.to_bytes())
 

@@ -50,11 +50,6 @@ def leaderboard(run_uri: str) -> list[LeaderboardRow]:
     return rank_models(read_run(run_uri))
 
 
-def failed_models(run_uri: str) -> list[str]:
-    """One line per training that ended as failed, with its reason; trainings that are still to come do not count."""
-    return [f"{unit.title}: {unit.reason}" for unit in read_run(run_uri).units if unit.state == "failed"]
-
-
 def require_success(run_uri: str) -> None:
     """Pass only a run in which every training of every model has scores.
 

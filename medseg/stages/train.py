@@ -56,6 +56,10 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int = 0, fold: 
         log.error("train: %s seed %d fold %d failed: %s", model, seed, fold, error)
         write_status(store, running.model_copy(update={"state": "failed", "reason": str(error), "updated": now()}))
         return store.uri
+    except Exception as error:  # a fault, not an outcome; but whoever reads the report must see it
+        reason = f"{type(error).__name__}: {error}"
+        write_status(store, running.model_copy(update={"state": "failed", "reason": reason, "updated": now()}))
+        raise
     write_status(store, running.model_copy(update={"stage": "evaluate", "updated": now()}))
     return store.uri
 

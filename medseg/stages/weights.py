@@ -56,6 +56,9 @@ def mirrored(store_uri: str) -> list[MirroredWeights]:
 
 def describe(entries: Iterable[MirroredWeights]) -> str:
     """A line for each: what it is, how large, under which licence, and which commit was mirrored when."""
+    entries = list(entries)
+    if not entries:
+        return "the mirror is empty; `medseg weights pull NAME --store URI` fills it"
     lines = [f"{'weights':<52} {'MB':>7}  {'mirrored':<10}  {'revision':<12}  licence"]
     lines += [
         f"{entry.place:<52} {entry.bytes / 1e6:>7.1f}  {entry.mirrored[:10]}  {(entry.revision or '-')[:12]:<12}"

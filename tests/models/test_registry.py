@@ -89,3 +89,19 @@ def test_another_optimizer_needs_its_own_learning_rate() -> None:
     with pytest.raises(RecipeError, match=r"unet.*adamw needs train.learning_rate beside it.* 0.05 is for sgd"):
         registry.check_models(load_recipe(None, settings), "toy.yaml")
     registry.check_models(load_recipe(None, [*settings, "train.learning_rate=0.001"]), "toy.yaml")
+
+
+@pytest.mark.parametrize(
+    ("model", "setting"),
+    [
+        ("unet", "network.encodr: resnet18"),
+        ("unet", "network.encoder: resnet999"),
+        ("unet-paper", "network.channels: 8"),
+        ("attentionunet", "network.channels: [1]"),
+        ("swinunet", "network.window: 0"),
+    ],
+)
+def test_a_network_that_cannot_be_built_stops_before_any_data_is_read(model: str, setting: str) -> None:
+    recipe = load_recipe(None, ["dataset.name=toy", f"models=[{{model: {model}, set: {{{setting}}}}}]"])
+    with pytest.raises(RecipeError, match=f"toy.yaml: models: {model}: network .* cannot be built: .*its settings are"):
+        registry.check_models(recipe, "toy.yaml")
