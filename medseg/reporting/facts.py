@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from medseg.artifacts import Plan
+from medseg.config import Recipe
+from medseg.errors import RecipeError
+from medseg.models import registry
 from medseg.reporting.results import RunResults
 
 Facts = list[tuple[str, str]]  # name and value
@@ -60,13 +63,28 @@ def budget_facts(results: RunResults) -> Facts:
     ]
     return [
         ("Budget of every training", f"{train.epochs} epochs{limit}"),
-        ("Method", f"{train.optimizer}, learning rate {train.learning_rate:g}, {train.schedule} decay"),
+        ("Method", _methods(results.recipe)),
         ("Seeds", ", ".join(map(str, train.seeds))),
         ("Folds", str(results.recipe.split.folds)),
         ("Settings of single models", "; ".join(own) or "none in the recipe; see each training's config.yaml"),
         ("NSD tolerance", ", ".join(f"{name} {mm:g} mm" for name, mm in tolerances.items()) or "not given: no NSD"),
         ("Devices", ", ".join(sorted({unit.summary.device for unit in results.units if unit.summary})) or "–"),
     ]
+
+
+def _methods(recipe: Recipe) -> str:
+    """Optimizer, rate and schedule, with the models that train so where there are several ways."""
+    models: dict[str, list[str]] = {}
+    for entry in recipe.models:
+        try:
+            train, spec = registry.unit_config(recipe, entry.model).train, registry.find(entry.model)
+        except RecipeError:  # of another version of medseg, which had other models
+            continue
+        usual = f"{train.optimizer}, learning rate {train.learning_rate:g}, {train.schedule} decay"
+        models.setdefault(f"as {spec.library} does" if spec.extra else usual, []).append(entry.model)
+    if len(models) < 2:
+        return "".join(models) or "see each training's config.yaml"
+    return "; ".join(f"{method}: {', '.join(names)}" for method, names in models.items())
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> Facts:

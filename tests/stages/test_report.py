@@ -218,3 +218,14 @@ def test_models_from_scratch_and_from_pretrained_weights_are_ranked_apart(tmp_pa
         ("unet", 2, "none"),
         ("fpn", 1, "smp-hub/resnet34.imagenet"),
     ]
+
+
+def test_the_page_says_how_each_family_was_trained(tmp_path: Path):
+    run = ScratchRun(tmp_path)
+    run.config(["unet", "segformer"])
+    run.succeed("unet")
+    report(run.uri)
+    page = read(run)
+    assert (
+        "sgd, learning rate 0.05, polynomial decay: unet; adamw, learning rate 0.0005, cosine decay: segformer" in page
+    )
