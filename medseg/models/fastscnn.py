@@ -15,21 +15,15 @@ EXPANSION = 6
 BINS = (1, 2, 3, 6)
 
 
-def build(in_channels: int, classes: int, dropout: float, auxiliary_weight: float) -> nn.Module:
-    """Fast-SCNN with random weights.
-
-    Args:
-        dropout: before the last convolution.
-        auxiliary_weight: of the loss of each of the two further heads.
-    """
-    return FastSCNN(in_channels, classes, dropout, auxiliary_weight)
-
-
 class FastSCNN(nn.Module):
     """Shallow features at 1/8 of the input, deep ones at 1/32, their sum at 1/8.
 
     In training, both kinds of features have a head of their own ("auxiliary losses", section 4.1). The paper does not
     say what these heads are; here, as the smallest that can be, a convolution of one pixel.
+
+    Args:
+        dropout: before the last convolution.
+        auxiliary_weight: of the loss of each of the two further heads.
     """
 
     def __init__(self, in_channels: int, classes: int, dropout: float, auxiliary_weight: float) -> None:

@@ -7,6 +7,7 @@ from torch import nn
 from torchvision.models.segmentation import FCN, fcn_resnet50
 
 from medseg.models.adapter import Supervised
+from medseg.models.first_layer import first_convolution
 
 
 class SupervisedFcn(FCN):
@@ -42,7 +43,5 @@ def build(in_channels: int, classes: int, auxiliary_weight: float) -> nn.Module:
     """
     network = fcn_resnet50(weights=None, weights_backbone=None, num_classes=classes, aux_loss=auxiliary_weight > 0)
     if in_channels != 3:
-        first = nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
-        network.backbone.conv1 = first
+        network.backbone.conv1 = first_convolution(in_channels)
     return SupervisedFcn(network, auxiliary_weight)

@@ -15,6 +15,8 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import masks_to_boxes
 
+from medseg.models.first_layer import first_convolution
+
 ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 LEVELS = 5  # of the feature pyramid
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
@@ -148,9 +150,7 @@ def build(
     if len(anchor_sizes) != LEVELS:
         raise ValueError(f"anchor_sizes must hold one size for each of {LEVELS} levels, got {list(anchor_sizes)}")
     backbone = resnet_fpn_backbone(backbone_name=encoder, weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5)
-    body = backbone.body
-    body.conv1 = nn.Conv2d(in_channels, body.conv1.out_channels, kernel_size=7, stride=2, padding=3, bias=False)
-    nn.init.kaiming_normal_(body.conv1.weight, mode="fan_out", nonlinearity="relu")
+    backbone.body.conv1 = first_convolution(in_channels)
     return SemanticMaskRcnn(
         backbone,
         classes,

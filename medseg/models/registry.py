@@ -145,7 +145,7 @@ def unit_config(recipe: Recipe, name: str) -> UnitConfig:
             )
         set_by_path(raw, key, value, where)
     unit = validate(UnitConfig, raw, where)
-    _check_rate(unit, recipe, entry, where)
+    _check_rate(unit.train, TrainConfig(**train), recipe, entry, where)
     # defaults are made explicit so that the unit's hash changes when a default does
     return UnitConfig(
         model=name,
@@ -244,13 +244,12 @@ def _target(spec: ModelSpec) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _check_rate(unit: UnitConfig, recipe: Recipe, entry: ModelEntry, where: str) -> None:
-    """A learning rate belongs to an optimizer: that of the family's does not fit another one."""
-    usual = TrainConfig(**_merge(family_config(unit.model), default_config(unit.model).get("train", {})))
+def _check_rate(train: TrainConfig, usual: TrainConfig, recipe: Recipe, entry: ModelEntry, where: str) -> None:
+    """A learning rate belongs to an optimizer: the model's usual one does not fit another optimizer."""
     given = {key.removeprefix("train.") for key, _ in _flatten(entry.set)} | recipe.train.model_fields_set
-    if unit.train.optimizer != usual.optimizer and "learning_rate" not in given:
+    if train.optimizer != usual.optimizer and "learning_rate" not in given:
         raise RecipeError(
-            f"{where}: train.optimizer = {unit.train.optimizer} needs train.learning_rate beside it: the model's own"
+            f"{where}: train.optimizer = {train.optimizer} needs train.learning_rate beside it: the model's own"
             f" rate of {usual.learning_rate:g} is for {usual.optimizer}"
         )
 

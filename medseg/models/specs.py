@@ -57,8 +57,8 @@ class ModelSpec:
 
     Attributes:
         dims: 2 trains on slices, 3 on volumes.
-        target: ``module:function`` called with in_channels, classes and the ``network`` part of its configuration;
-            imported only when the model is built. What the network gives is explained in ``adapter.py``.
+        target: ``module:function`` or ``module:Class`` called with in_channels, classes and the ``network`` part of its
+            configuration; imported only when the model is built. What the network gives is explained in ``adapter.py``.
         weights_license: of the weights that ``weights: imagenet`` loads.
         channels: ``any`` where the library builds the network for any number of channels, ``first-layer`` where the
             builder replaces its first convolution.
@@ -128,7 +128,7 @@ def _monai(
 
 def _own(
     name: str,
-    module: str,
+    builder: str,
     paper: str,
     parameters_millions: float,
     family: Literal["convolutional", "transformer"] = "convolutional",
@@ -139,7 +139,7 @@ def _own(
     smallest_batch: int = 1,
 ) -> ModelSpec:
     """A network written here from its paper, in a file of its name."""
-    target = f"medseg.models.{module}:build"
+    target = f"medseg.models.{builder}"
     return ModelSpec(
         name, 2, target, paper, OWN, weights_license, size, "any", output, parameters_millions, family, encoder,
         smallest_batch,
@@ -152,7 +152,7 @@ INSTANCE_NORM_DYNUNET = SizeRule(32, 64, "filters", instance_norm=True)
 MODELS: tuple[ModelSpec, ...] = (
     # 2D
     _smp("unet", "arXiv:1505.04597", 24.43, size=SizeRule(32, 64)),
-    _own("unet-paper", "unet_paper", "arXiv:1505.04597", 34.52, size=SizeRule(16, 32, "channels")),
+    _own("unet-paper", "unet_paper:Unet", "arXiv:1505.04597", 34.52, size=SizeRule(16, 32, "channels")),
     _smp("unetpp", "arXiv:1807.10165", 26.07, size=SizeRule(32, 64)),
     _monai("resunet", 2, "build_unet", "10.1007/978-3-030-12029-0_40", INSTANCE_NORM_UNET, 25.97),
     _monai("attentionunet", 2, "build_attentionunet", "arXiv:1804.03999", SizeRule(16, 32, "channels"), 31.74),
@@ -177,8 +177,11 @@ MODELS: tuple[ModelSpec, ...] = (
         "beit", 2, "medseg.models.beit:build", "arXiv:2106.08254", "transformers", APACHE,
         SizeRule(32), "any", "auxiliary", 162.07, "transformer", ("beit",), smallest_batch=2,
     ),
-    _own("swinunet", "swinunet", "arXiv:2105.05537", 27.165, "transformer", SizeRule(32), MIT, ("encoder",)),
-    _own("transunet", "transunet", "arXiv:2102.04306", 105.27, "transformer", SizeRule(16, 32), APACHE, ("encoder",)),
+    _own("swinunet", "swinunet:SwinUnet", "arXiv:2105.05537", 27.165, "transformer", SizeRule(32), MIT, ("encoder",)),
+    _own(
+        "transunet", "transunet:build", "arXiv:2102.04306", 105.27, "transformer",
+        SizeRule(16, 32), APACHE, ("encoder",),
+    ),
     ModelSpec(
         "sam", 2, "medseg.models.sam:build", "arXiv:2304.02643", "transformers", APACHE,
         SizeRule(16), "any", "logits", 90.198, "transformer", ("vision_encoder",),
@@ -188,11 +191,11 @@ MODELS: tuple[ModelSpec, ...] = (
         SizeRule(1, 33), "first-layer", "instances", 43.97, encoder=("backbone.body",),
     ),
     _own(
-        "fastscnn", "fastscnn", "arXiv:1902.04502", 1.1354,
+        "fastscnn", "fastscnn:FastSCNN", "arXiv:1902.04502", 1.1354,
         size=SizeRule(32), output="auxiliary", smallest_batch=2,
     ),
     _own(
-        "bisenet", "bisenet", "arXiv:1808.00897", 13.18,
+        "bisenet", "bisenet:build", "arXiv:1808.00897", 13.18,
         size=SizeRule(32), weights_license=BSD3, encoder=("encoder",), output="auxiliary", smallest_batch=2,
     ),
     # 3D

@@ -18,16 +18,11 @@ PATCH = 4
 LEVELS = 4  # 1/4, 1/8, 1/16 and 1/32 of the input
 
 
-def build(
-    in_channels: int,
-    classes: int,
-    width: int,
-    depths: Sequence[int],
-    heads: Sequence[int],
-    window: int,
-    drop_path: float,
-) -> nn.Module:
-    """Swin-Unet with random weights.
+class SwinUnet(nn.Module):
+    """Encoder and mirrored decoder, joined by skip connections after the blocks of each level.
+
+    So the paper draws it; the authors' code takes the features before the blocks. Features are channels-last inside:
+    (B, height, width, features).
 
     Args:
         width: features at 1/4 of the input; every further level has twice as many.
@@ -39,19 +34,6 @@ def build(
 
     Raises:
         ValueError: the window is empty, or depths or heads are not given for four levels.
-    """
-    if window < 1:
-        raise ValueError(f"window must be at least 1, got {window}")
-    if not len(depths) == len(heads) == LEVELS:
-        raise ValueError(f"depths and heads must list {LEVELS} levels, got {list(depths)} and {list(heads)}")
-    return SwinUnet(in_channels, classes, width, depths, heads, window, drop_path)
-
-
-class SwinUnet(nn.Module):
-    """Encoder and mirrored decoder, joined by skip connections after the blocks of each level.
-
-    So the paper draws it; the authors' code takes the features before the blocks. Features are channels-last inside:
-    (B, height, width, features).
     """
 
     def __init__(
@@ -65,6 +47,10 @@ class SwinUnet(nn.Module):
         drop_path: float,
     ) -> None:
         super().__init__()
+        if window < 1:
+            raise ValueError(f"window must be at least 1, got {window}")
+        if not len(depths) == len(heads) == LEVELS:
+            raise ValueError(f"depths and heads must list {LEVELS} levels, got {list(depths)} and {list(heads)}")
         rates = cast(list[list[float]], calculate_drop_path_rates(drop_path, list(depths), stagewise=True))
         self.encoder = SwinEncoder(in_channels, width, heads, window, rates)
         self.decoder = nn.ModuleList(

@@ -52,8 +52,3 @@ def _two_convolutions(in_channels: int, out_channels: int) -> nn.Sequential:
 
 def _enlarged(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Upsample(scale_factor=2), _convolution(in_channels, out_channels))
-
-
-def build(in_channels: int, classes: int, channels: Sequence[int]) -> nn.Module:
-    """U-Net with random weights."""
-    return Unet(in_channels, classes, channels)

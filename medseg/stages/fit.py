@@ -27,9 +27,10 @@ from medseg.stages.starting_weights import StartingWeights
 from medseg.storage import Store
 from medseg.storage.cache import cached_folder
 from medseg.training.checkpoint import Checkpoints, to_bytes
+from medseg.training.device import device_name, use_threads
 from medseg.training.history import TensorBoardLog
 from medseg.training.memory import naming_memory_failures
-from medseg.training.trainer import Trainer, Validation, use_threads
+from medseg.training.trainer import Trainer, Validation
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def fit(
             "validation_dice": best["validation_dice"],
             "parameters": sum(p.numel() for p in network.parameters()),
             "train_seconds": trainer.elapsed_s,
-            "device": _device_name(trainer.device),
+            "device": device_name(trainer.device),
             "weights": weights.note.model_dump() if weights else None,
         }
         checkpoints.upload(MODEL_FILE, to_bytes(state))
@@ -97,10 +98,6 @@ def _start_from(weights: StartingWeights, network: Segmenter, unit: UnitConfig, 
     loaded = load_pretrained(network, state, shape, place, renames(unit.model))
     terms = f" ({weights.note.license})" if weights.note.license else ""
     log.info("%s: starts from %s%s: %s", unit.model, place, terms, loaded)
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def _validation(

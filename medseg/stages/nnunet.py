@@ -14,11 +14,11 @@ from medseg.stages.preprocess import load_dataset
 from medseg.storage import Store
 from medseg.storage.cache import cached_folder
 from medseg.training.checkpoint import to_bytes
+from medseg.training.device import pick_device
 from medseg.training.nnunet.fit import fit
 from medseg.training.nnunet.machine import Machine
 from medseg.training.nnunet.prediction import Predictions
 from medseg.training.nnunet.workspace import Scans
-from medseg.training.trainer import pick_device
 
 
 def fit_nnunet(

@@ -32,8 +32,8 @@ from medseg.stages.preprocess import load_dataset, load_preprocessed
 from medseg.storage import Store
 from medseg.storage.cache import cached_folder
 from medseg.training.checkpoint import load
+from medseg.training.device import pick_device, use_threads
 from medseg.training.memory import naming_memory_failures
-from medseg.training.trainer import pick_device, use_threads
 from medseg.types import Case
 from medseg.validation import validate
 

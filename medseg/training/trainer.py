@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,7 +20,9 @@ from medseg.config import TrainConfig
 from medseg.errors import NonFiniteLossError
 from medseg.models.adapter import Segmenter
 from medseg.models.precision import autocast, half_precision
+from medseg.training import budget
 from medseg.training.checkpoint import Checkpoints
+from medseg.training.device import pick_device
 from medseg.training.early_stopping import EarlyStopping
 from medseg.training.freezing import Freezing
 from medseg.training.history import EpochRecord, TensorBoardLog
@@ -41,15 +42,6 @@ class Validation:
 
     dice: float
     picture: NDArray[np.uint8] | None = None
-
-
-def pick_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def use_threads(threads: int | None) -> None:
-    """Give torch that many CPU threads, or all cores that this process may run on."""
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
 
 
 class Trainer:
@@ -97,6 +89,7 @@ class Trainer:
         self._loss_sum = 0.0
         self._loss_count = 0
         self._earlier_s = 0.0
+        self._max_s = config.max_minutes * 60 if config.max_minutes else None
         self._checkpoint_s = config.checkpoint_minutes * 60
         self._best: dict[str, Any] | None = None
         self._best_is_saved = True
@@ -194,14 +187,11 @@ class Trainer:
     @property
     def _progress(self) -> float:
         """Used part of the budget, whichever of steps and minutes is further."""
-        used = self._step / self._total_steps
-        if self._config.max_minutes:
-            used = max(used, self.elapsed_s / (self._config.max_minutes * 60))
-        return min(used, 1.0)
+        return budget.used(self._step, self._total_steps, self.elapsed_s, self._max_s)
 
     @property
     def _out_of_time(self) -> bool:
-        return bool(self._config.max_minutes) and self.elapsed_s >= (self._config.max_minutes or 0) * 60
+        return budget.is_out_of_time(self.elapsed_s, self._max_s)
 
     @property
     def _finished(self) -> bool:

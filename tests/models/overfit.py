@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -19,8 +18,8 @@ from medseg.models import registry
 from medseg.stages.fit import mean_dice
 from medseg.training.losses import dice_cross_entropy
 from medseg.training.optimization import learning_rate, make_optimizer, parameter_groups, set_learning_rate
+from tests.conftest import SHARED_DATA
 
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 XRAYS = ("CHNCXR_0003_0", "CHNCXR_0006_0", "CHNCXR_0007_0", "CHNCXR_0014_0")
 HIPPOCAMPI = ("hippocampus_001", "hippocampus_003")
 SIZES = {2: (96, 96), 3: (32, 48, 32)}

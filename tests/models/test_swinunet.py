@@ -6,7 +6,7 @@ import pytest
 import torch
 from timm.models.swin_transformer import SwinTransformer
 
-from medseg.models.swinunet import PatchExpanding, SwinBlock, SwinEncoder, build
+from medseg.models.swinunet import PatchExpanding, SwinBlock, SwinEncoder, SwinUnet
 from tests.models.base import ModelTests
 
 
@@ -49,4 +49,4 @@ def test_patch_expanding_keeps_features_in_their_place() -> None:
 
 def test_settings_for_another_number_of_levels_are_refused() -> None:
     with pytest.raises(ValueError, match=r"depths and heads must list 4 levels, got \[2, 2\] and \[3, 6, 12, 24\]"):
-        build(1, 2, width=96, depths=[2, 2], heads=[3, 6, 12, 24], window=7, drop_path=0.2)
+        SwinUnet(1, 2, width=96, depths=[2, 2], heads=[3, 6, 12, 24], window=7, drop_path=0.2)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from medseg.config import TrainConfig
+from medseg.training import budget
 
 VARIABLE = "MEDSEG_NNUNET_BUDGET"
 
@@ -50,11 +51,10 @@ class Budget:
 
     def used(self, step: int, batch_size: int, elapsed_s: float) -> float:
         """Used part of the budget, 0 to 1: of steps or of time, whichever is further."""
-        used = step / (self.epochs * self.steps(batch_size))
-        return min(max(used, elapsed_s / self.max_s if self.max_s else 0.0), 1.0)
+        return budget.used(step, self.epochs * self.steps(batch_size), elapsed_s, self.max_s)
 
     def is_out_of_time(self, elapsed_s: float) -> bool:
-        return self.max_s is not None and elapsed_s >= self.max_s
+        return budget.is_out_of_time(elapsed_s, self.max_s)
 
     def environment(self) -> dict[str, str]:
         """The variable that hands it to nnU-Net's process."""

@@ -14,6 +14,7 @@ from nnunetv2.paths import nnUNet_results
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch._dynamo import OptimizedModule
 
+from medseg.training.device import device_name
 from medseg.training.nnunet.budget import Budget
 from medseg.training.nnunet.messages import MODEL_FILE, PARTIAL, send
 
@@ -167,6 +168,6 @@ class BudgetTrainer(nnUNetTrainer):
             "epoch": -(-self._step // self.num_iterations_per_epoch),
             "parameters": sum(weight.numel() for weight in network.parameters()),
             "train_seconds": self._elapsed_s,
-            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
+            "device": device_name(self.device),
         }
         torch.save(state, path)
