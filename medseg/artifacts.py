@@ -323,14 +323,40 @@ class Status(Artifact):
     updated: str
 
 
+class CalibrationBin(BaseModel):
+    """Test voxels to which a model gave a foreground probability from ``low`` to below ``high``.
+
+    Attributes:
+        voxels: how many.
+        probability: mean foreground probability that the model gave them; None where there are none.
+        foreground: part of them that is foreground in the reference; None where there are none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    low: float
+    high: float
+    voxels: int
+    probability: float | None
+    foreground: float | None
+
+
 class Summary(Artifact):
-    """``summary.json``: one trained and scored model.
+    """``summary.json``: one trained and scored model. Figures that an earlier medseg did not measure are None.
 
     Attributes:
         scores: metric name to its test-set mean by CONVENTIONS: over cases, then over classes; None where undefined.
         per_class: class name to the same metrics.
         evaluate: the settings that the scores were made with.
-        seconds_per_case: median wall-clock time to predict one test case on the native grid.
+        confusion: voxels of all test cases, rows by reference, columns by prediction, in the order of the data set's
+            labels, background first; a case that was not predicted counts as predicted background.
+        calibration: of the foreground probability over all test voxels, lowest bin first; None where a model gives
+            no probabilities.
+        seconds_per_case: median wall-clock time to predict one test case on the native grid, warm-up excluded.
+        seconds_per_case_p95: 95th percentile of the same.
+        train_seconds: wall-clock time of the training, all sessions together.
+        devices: how many of ``device`` the training used.
+        multiply_adds: of the forward pass of one patch of ``patch`` voxels.
+        train_peak_bytes, predict_peak_bytes: the most memory in use, of the GPU or, without one, of the process.
         weights: None where training started from random ones.
     """
 
@@ -345,8 +371,16 @@ class Summary(Artifact):
     scores: dict[str, float | None]
     per_class: dict[str, dict[str, float | None]]
     pooled: dict[str, dict[str, float | None]]
+    confusion: list[list[int]] | None = None
+    calibration: list[CalibrationBin] | None = None
     seconds_per_case: float | None
+    seconds_per_case_p95: float | None = None
     train_seconds: float
+    devices: int = 1
     parameters: int
+    patch: tuple[int, ...] | None = None
+    multiply_adds: int | None = None
+    train_peak_bytes: int | None = None
+    predict_peak_bytes: int | None = None
     device: str
     weights: PretrainedWeights | None = None

@@ -277,16 +277,32 @@ class TrainConfig(Section):
     threads: Count | None = None
 
 
+class LesionsConfig(Section):
+    """Detection of single lesions, the connected components of a class.
+
+    Attributes:
+        classes: names of the classes whose lesions are counted.
+        iou: from which IoU on a predicted lesion has found one of the reference.
+    """
+
+    classes: tuple[str, ...] = Field(min_length=1)
+    iou: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
 class EvaluateConfig(Section):
     """How predictions are made and scored.
 
     Attributes:
         tolerance_mm: NSD tolerance, one for all classes or by class name; NSD is left out where it is not given.
+        surface: what NSD counts: voxels of the surface as MONAI does, or the area of ``surfel``s as DeepMind does.
+        lesions: None does not count lesions.
         overlap: of neighbouring sliding windows.
         mirror: average the prediction over the flips that training used.
     """
 
     tolerance_mm: Positive | dict[str, Positive] | None = None
+    surface: Literal["voxel", "surfel"] = "voxel"
+    lesions: LesionsConfig | None = None
     overlap: Fraction = 0.5
     mirror: bool = False
 
@@ -303,6 +319,28 @@ class EvaluateConfig(Section):
             if name not in names:
                 raise RecipeError(f"evaluate.tolerance_mm.{name} = {value}: no such class; choices: {', '.join(names)}")
         return dict(self.tolerance_mm)
+
+    def lesions_of(self, classes: Iterable[str]) -> LesionsConfig | None:
+        """Whose lesions are counted.
+
+        Raises:
+            RecipeError: one of the classes is not in the data.
+        """
+        names = list(classes)
+        for name in self.lesions.classes if self.lesions else ():
+            if name not in names:
+                raise RecipeError(f"evaluate.lesions.classes: {name}: no such class; choices: {', '.join(names)}")
+        return self.lesions
+
+
+class GateConfig(Section):
+    """When the pipeline's last step makes a run fail although every model has scores.
+
+    Attributes:
+        fail_if_worse: a model is significantly worse than in the last finished run of this name.
+    """
+
+    fail_if_worse: bool = False
 
 
 class ResourcesConfig(Section):
@@ -347,6 +385,7 @@ class Recipe(Section):
     weights: Weights = NO_WEIGHTS
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    gate: GateConfig = GateConfig()
     resources: ResourcesConfig = ResourcesConfig()
 
     @model_validator(mode="after")

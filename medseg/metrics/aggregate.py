@@ -9,13 +9,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.metrics.case import METRICS
+from medseg.metrics.case import METRICS, ClassScore
+from medseg.metrics.lesions import Lesions
 from medseg.metrics.overlap import Counts
 from medseg.metrics.table import ScoreRow
 
 POOLED_METRICS = ("dice", "iou", "sensitivity", "specificity", "precision")
 
 Means = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Cases whose reference does not hold a class, counted over all trainings, and in how many none was predicted."""
+
+    cases: int
+    correct: int
+
+    @property
+    def specificity(self) -> float:
+        """Part of these cases in which nothing was predicted; NaN where the class is never absent."""
+        return self.correct / self.cases if self.cases else math.nan
 
 
 @dataclass(frozen=True)
@@ -27,12 +41,16 @@ class Aggregate:
         per_class: class name to metric to the mean over the cases where it is defined.
         pooled: class name to overlap metric from the voxel counts summed over all cases.
         undefined: class name to metric to the number of cases that the mean leaves out.
+        absence: class name to the cases without it.
+        lesions: class name to those of all cases and trainings; only classes whose lesions were counted.
     """
 
     scores: Means
     per_class: dict[str, Means]
     pooled: dict[str, Means]
     undefined: dict[str, dict[str, int]]
+    absence: dict[str, Absence]
+    lesions: dict[str, Lesions]
 
 
 def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
@@ -42,6 +60,9 @@ def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
         repeats: the rows of one training each, of the same model with other seeds or folds; one of them is enough.
     """
     classes = class_names(repeats)
+    scores_of = {
+        name: [row.score for rows in repeats for row in rows if row.score.class_name == name] for name in classes
+    }
     per_metric = {metric: case_scores(repeats, metric) for metric in METRICS}
     class_means = {metric: mean_of_defined(scores, axis=0) for metric, scores in per_metric.items()}
     return Aggregate(
@@ -50,12 +71,16 @@ def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
             name: {metric: _or_none(float(means[index])) for metric, means in class_means.items()}
             for index, name in enumerate(classes)
         },
-        pooled={
-            name: _pooled(row for rows in repeats for row in rows if row.score.class_name == name) for name in classes
-        },
+        pooled={name: _pooled(scores) for name, scores in scores_of.items()},
         undefined={
             name: {metric: int(np.isnan(scores[:, index]).sum()) for metric, scores in per_metric.items()}
             for index, name in enumerate(classes)
+        },
+        absence={name: _absence(scores) for name, scores in scores_of.items()},
+        lesions={
+            name: sum(counted[1:], counted[0])
+            for name, scores in scores_of.items()
+            if (counted := [score.lesions for score in scores if score.lesions])
         },
     )
 
@@ -92,8 +117,14 @@ def mean_of_defined(values: NDArray[np.float64], axis: int) -> NDArray[np.float6
     return np.where(count > 0, total / np.maximum(count, 1), math.nan)
 
 
-def _pooled(rows: Iterable[ScoreRow]) -> Means:
-    counts = sum((row.score.counts for row in rows), Counts(0, 0, 0, 0))
+def _absence(scores: Sequence[ClassScore]) -> Absence:
+    """A case that was not predicted is no correct one, although nothing was predicted in it."""
+    absent = [score for score in scores if score.counts.reference_voxels == 0]
+    return Absence(len(absent), sum(score.flag == "both-empty" for score in absent))
+
+
+def _pooled(scores: Iterable[ClassScore]) -> Means:
+    counts = sum((score.counts for score in scores), Counts(0, 0, 0, 0))
     return {metric: _or_none(getattr(counts, metric)) for metric in POOLED_METRICS}
 
 

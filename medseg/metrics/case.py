@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.metrics.lesions import Lesions, count_lesions
 from medseg.metrics.overlap import Counts, overlap_counts
 from medseg.metrics.surface import image_diagonal_mm, surface_distances
 
-METRICS = ("dice", "iou", "sensitivity", "specificity", "precision", "hd95_mm", "nsd")
+MM3_PER_ML = 1000.0
 
+METRICS = (
+    *("dice", "iou", "sensitivity", "specificity", "precision"),
+    *("hd95_mm", "hd_mm", "assd_mm", "nsd", "volume_error_ml", "relative_volume_error"),
+)
+# a perfect prediction's value; the relative volume error has a sign and is compared by nothing
+BEST = {metric: 0.0 if metric.endswith(("_mm", "_ml")) else 1.0 for metric in METRICS if metric[:8] != "relative"}
+
+Surface = Literal["voxel", "surfel"]
 Flag = Literal["", "both-empty", "prediction-empty", "reference-empty", "not-predicted"]
 
 
@@ -24,7 +33,10 @@ class ClassScore:
 
     Attributes:
         nsd: NaN also where the class has no tolerance.
+        volume_error_ml: how far the predicted volume is from the reference's, without a sign.
+        relative_volume_error: (predicted - reference) / reference volume: positive where too much was predicted.
         counts: voxels, for pooling over cases.
+        lesions: connected components found, invented and missed; None where they were not asked for.
         flag: why a score is special, ``""`` where both masks hold voxels.
     """
 
@@ -35,9 +47,31 @@ class ClassScore:
     specificity: float
     precision: float
     hd95_mm: float
+    hd_mm: float
+    assd_mm: float
     nsd: float
+    volume_error_ml: float
+    relative_volume_error: float
     counts: Counts
+    lesions: Lesions | None = None
     flag: Flag = ""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How cases are scored.
+
+    Attributes:
+        tolerance_mm: NSD tolerance by class name; NSD is NaN for a class that is not in it.
+        surface: what NSD counts: ``voxel`` surfaces as MONAI does, or the area of ``surfel``s as DeepMind does.
+        lesion_classes: whose connected components are counted.
+        lesion_iou: from which IoU on a predicted component has found a reference's.
+    """
+
+    tolerance_mm: Mapping[str, float] = field(default_factory=dict)
+    surface: Surface = "voxel"
+    lesion_classes: frozenset[str] = frozenset()
+    lesion_iou: float = 0.1
 
 
 def score_case(
@@ -45,7 +79,7 @@ def score_case(
     reference: NDArray[Any],
     spacing_mm: Sequence[float],
     labels: Mapping[str, int],
-    tolerance_mm: Mapping[str, float],
+    scoring: Scoring,
 ) -> list[ClassScore]:
     """Score a prediction on the reference's own grid.
 
@@ -53,7 +87,6 @@ def score_case(
         prediction, reference: class values, one shape of 2 or 3 axes, any integer dtype.
         spacing_mm: voxel size per axis.
         labels: foreground class name to value; values that are not named here are background to every class.
-        tolerance_mm: NSD tolerance by class name; NSD is NaN for a class that is not in it.
 
     Returns:
         One score per class, in the order of ``labels``.
@@ -62,7 +95,7 @@ def score_case(
         ValueError: the shapes differ.
     """
     return [
-        _score_class(name, prediction == value, reference == value, spacing_mm, tolerance_mm.get(name))
+        _score_class(name, prediction == value, reference == value, spacing_mm, scoring)
         for name, value in labels.items()
     ]
 
@@ -71,31 +104,30 @@ def worst_scores(
     reference: NDArray[Any],
     spacing_mm: Sequence[float],
     labels: Mapping[str, int],
-    tolerance_mm: Mapping[str, float],
+    scoring: Scoring,
 ) -> list[ClassScore]:
-    """Scores of a case that was not predicted: ratios 0, HD95 the image diagonal, flag ``not-predicted``.
+    """Scores of a case that was not predicted: ratios 0, distances the image diagonal, flag ``not-predicted``.
 
-    The counts are those of an empty prediction. Arguments as in ``score_case``.
+    Counts, volumes and lesions are those of an empty prediction. Arguments as in ``score_case``.
     """
-    hd95_mm = image_diagonal_mm(reference.shape, spacing_mm)
-    nothing = np.zeros(reference.shape, dtype=bool)
-    scores = []
-    for name, value in labels.items():
-        counts = overlap_counts(nothing, reference == value)
-        nsd = 0.0 if name in tolerance_mm else math.nan
-        scores.append(ClassScore(name, 0.0, 0.0, 0.0, 0.0, 0.0, hd95_mm, nsd, counts, "not-predicted"))
-    return scores
+    worst_mm = image_diagonal_mm(reference.shape, spacing_mm)
+    empty = score_case(np.zeros_like(reference), reference, spacing_mm, labels, scoring)
+    ratios = dict.fromkeys(("dice", "iou", "sensitivity", "specificity", "precision"), 0.0)
+    distances = dict.fromkeys(("hd95_mm", "hd_mm", "assd_mm"), worst_mm)
+    nsd = {name: 0.0 if name in scoring.tolerance_mm else math.nan for name in labels}
+    return [
+        replace(score, **ratios, **distances, nsd=nsd[score.class_name], flag="not-predicted")  # type: ignore[arg-type]
+        for score in empty
+    ]
 
 
 def _score_class(
-    name: str,
-    prediction: NDArray[Any],
-    reference: NDArray[Any],
-    spacing_mm: Sequence[float],
-    tolerance_mm: float | None,
+    name: str, prediction: NDArray[Any], reference: NDArray[Any], spacing_mm: Sequence[float], scoring: Scoring
 ) -> ClassScore:
     counts = overlap_counts(prediction, reference)
     distances = surface_distances(prediction, reference, spacing_mm)
+    tolerance_mm = scoring.tolerance_mm.get(name)
+    voxel_ml = math.prod(spacing_mm) / MM3_PER_ML
     return ClassScore(
         class_name=name,
         dice=counts.dice,
@@ -104,8 +136,13 @@ def _score_class(
         specificity=counts.specificity,
         precision=counts.precision,
         hd95_mm=distances.hd95_mm,
+        hd_mm=distances.hd_mm,
+        assd_mm=distances.assd_mm,
         nsd=math.nan if tolerance_mm is None else distances.nsd(tolerance_mm),
+        volume_error_ml=abs(counts.prediction_voxels - counts.reference_voxels) * voxel_ml,
+        relative_volume_error=counts.relative_volume_error,
         counts=counts,
+        lesions=count_lesions(prediction, reference, scoring.lesion_iou) if name in scoring.lesion_classes else None,
         flag=_flag(counts),
     )
 

@@ -65,6 +65,11 @@ class Counts:
             return 0.0
         return _ratio(self.tp, self.tp + self.fp)
 
+    @property
+    def relative_volume_error(self) -> float:
+        """(predicted - reference) / reference voxels; NaN where the reference is empty."""
+        return _ratio(self.prediction_voxels - self.reference_voxels, self.reference_voxels)
+
 
 def overlap_counts(prediction: NDArray[Any], reference: NDArray[Any]) -> Counts:
     """Count voxels once.

@@ -6,17 +6,21 @@ import csv
 import io
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import get_args
 
 from medseg.errors import DataError
 from medseg.metrics.case import METRICS, ClassScore, Flag
+from medseg.metrics.lesions import Lesions
 from medseg.metrics.overlap import Counts
 
+LESION_COLUMNS = ("lesions_found", "lesions_invented", "lesions_missed")
 COLUMNS = (
     *("case", "patient", "class"),
     *METRICS,
-    *("reference_voxels", "prediction_voxels", "tp", "fp", "fn", "tn", "flag"),
+    *("reference_voxels", "prediction_voxels", "tp", "fp", "fn", "tn"),
+    *LESION_COLUMNS,
+    "flag",
 )
 
 
@@ -62,7 +66,9 @@ def _cells(row: ScoreRow) -> dict[str, object]:
         **{"case": row.case, "patient": row.patient, "class": score.class_name},
         **{metric: "" if math.isnan(value) else repr(float(value)) for metric, value in values.items()},
         **{"reference_voxels": counts.reference_voxels, "prediction_voxels": counts.prediction_voxels},
-        **{"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn, "flag": score.flag},
+        **{"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn},
+        **dict(zip(LESION_COLUMNS, astuple(score.lesions) if score.lesions else ("",) * 3, strict=True)),
+        "flag": score.flag,
     }
 
 
@@ -72,7 +78,8 @@ def _row(cells: dict[str, str], where: str) -> ScoreRow:
             raise ValueError(f"flag {cells['flag']!r} is none of {', '.join(map(repr, get_args(Flag)))}")
         values = {metric: float(cells[metric] or "nan") for metric in METRICS}
         counts = Counts(*(int(cells[name]) for name in ("tp", "fp", "fn", "tn")))
-        score = ClassScore(class_name=cells["class"], counts=counts, flag=cells["flag"], **values)  # type: ignore[arg-type]
+        lesions = Lesions(*(int(cells[name]) for name in LESION_COLUMNS)) if cells[LESION_COLUMNS[0]] else None
+        score = ClassScore(cells["class"], **values, counts=counts, lesions=lesions, flag=cells["flag"])  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise DataError(f"{where}: not a readable row of scores: {error}; run evaluate again") from error
     return ScoreRow(cells["case"], cells["patient"], score)

@@ -41,6 +41,10 @@ class LeaderboardRow:
     train_seconds: float | None
     parameters_millions: float | None
     precision: float | None
+    hd_mm: float | None
+    assd_mm: float | None
+    volume_error_ml: float | None
+    relative_volume_error: float | None
     dice_spread: float | None
     weights: str
     trainings: int

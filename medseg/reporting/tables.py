@@ -11,7 +11,15 @@ from medseg.reporting.leaderboard import LeaderboardRow
 
 LEADERBOARD_COLUMNS = tuple(field.name for field in fields(LeaderboardRow))
 
-DIGITS = {"hd95_mm": 2, "train_seconds": 0, "seconds_per_case": 2, "parameters_millions": 2}  # all others 4
+DIGITS = {
+    "hd95_mm": 2,
+    "hd_mm": 2,
+    "assd_mm": 2,
+    "volume_error_ml": 2,
+    "train_seconds": 0,
+    "seconds_per_case": 2,
+    "parameters_millions": 2,
+}  # all others 4
 HEADINGS = {
     "rank": "Rank",
     "model": "Model",
@@ -22,7 +30,11 @@ HEADINGS = {
     "specificity": "Specificity",
     "precision": "Precision",
     "hd95_mm": "HD95 (mm)",
+    "hd_mm": "HD (mm)",
+    "assd_mm": "ASSD (mm)",
     "nsd": "NSD",
+    "volume_error_ml": "Volume error (ml)",
+    "relative_volume_error": "Relative volume error",
     "dice_spread": "Dice SD",
     "seconds_per_case": "s per case",
     "train_seconds": "Training (s)",

@@ -7,7 +7,7 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from medseg.data.transforms import flip_axes
 from medseg.errors import OutOfMemoryError, StageError
 from medseg.inference.predictor import Predictor
 from medseg.metrics.aggregate import aggregate
-from medseg.metrics.case import score_case, worst_scores
+from medseg.metrics.case import Scoring, score_case, worst_scores
 from medseg.metrics.table import ScoreRow, write_metrics
 from medseg.models import registry
 from medseg.stages.nnunet import nnunet_predictions
@@ -49,7 +49,7 @@ class _TestPart:
     cases: list[Case]
     references: Path
     foreground: dict[str, int]
-    tolerance_mm: dict[str, float]
+    scoring: Scoring
 
 
 @dataclass
@@ -77,7 +77,7 @@ def predict_and_score(
         cases=[case for case in cases if case.case in held_out],
         references=cached_folder(plan.dataset_uri, ("labels",)),
         foreground=dataset.foreground,
-        tolerance_mm=config.tolerances(dataset.foreground),
+        scoring=_scoring(config, dataset.foreground),
     )
     with tempfile.TemporaryDirectory(prefix="medseg-evaluate-") as scratch:
         with _predictions(store, state, plan, preprocessed_uri, test, config) as predict:
@@ -107,12 +107,22 @@ def predict_and_score(
     return summary
 
 
+def _scoring(config: EvaluateConfig, classes: Collection[str]) -> Scoring:
+    lesions = config.lesions_of(classes)
+    return Scoring(
+        tolerance_mm=config.tolerances(classes),
+        surface=config.surface,
+        lesion_classes=frozenset(lesions.classes if lesions else ()),
+        **({"lesion_iou": lesions.iou} if lesions else {}),
+    )
+
+
 def _predict_cases(predict: Predict, test: _TestPart, scratch: Path) -> _Outcome:
     (scratch / "predictions").mkdir()
     outcome = _Outcome()
     for case in tqdm(test.cases, desc="evaluate", unit="case", disable=None):
         reference = read_nifti_reference(test.references / artifacts.reference_key(case.case))
-        compared = (reference.array[0], case.spacing_mm, test.foreground, test.tolerance_mm)
+        compared = (reference.array[0], case.spacing_mm, test.foreground, test.scoring)
         try:
             prediction, seconds = predict(case.case)
         except OutOfMemoryError as error:

@@ -11,7 +11,9 @@ NAN = float("nan")
 
 
 def row(case, class_name, dice, counts=(1, 0, 0, 1)):
-    return ScoreRow(case, case, ClassScore(class_name, dice, dice, dice, 1.0, dice, 2.0, NAN, Counts(*counts)))
+    return ScoreRow(
+        case, case, ClassScore(class_name, dice, dice, dice, 1.0, dice, 2.0, 3.0, 1.0, NAN, 0.0, 0.0, Counts(*counts))
+    )
 
 
 def test_mean_over_cases_then_over_classes():

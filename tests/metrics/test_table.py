@@ -4,15 +4,22 @@ import pytest
 
 from medseg.errors import DataError
 from medseg.metrics.case import ClassScore
+from medseg.metrics.lesions import Lesions
 from medseg.metrics.overlap import Counts
 from medseg.metrics.table import COLUMNS, ScoreRow, read_metrics, write_metrics
 
 NAN = float("nan")
 ROW = ScoreRow(
-    "case_1", "patient_1", ClassScore("kidney, left", 1 / 3, 0.2, 0.1, 1.0, 0.5, 3.25, NAN, Counts(1, 2, 3, 4))
+    "case_1",
+    "patient_1",
+    ClassScore(
+        "kidney, left", 1 / 3, 0.2, 0.1, 1.0, 0.5, 3.25, 4.5, 1.5, NAN, 2.0, -0.25, Counts(1, 2, 3, 4), Lesions(1, 0, 2)
+    ),
 )
 ABSENT = ScoreRow(
-    "case_2", "p", ClassScore("liver", NAN, NAN, NAN, 1.0, NAN, NAN, NAN, Counts(0, 0, 0, 9), "both-empty")
+    "case_2",
+    "p",
+    ClassScore("liver", NAN, NAN, NAN, 1.0, NAN, NAN, NAN, NAN, NAN, 0.0, NAN, Counts(0, 0, 0, 9), None, "both-empty"),
 )
 
 
@@ -25,8 +32,9 @@ def test_rows_survive_unchanged():
 def test_columns_and_empty_cells_for_nan():
     header, first, absent = write_metrics([ROW, ABSENT]).decode().splitlines()
     assert header == ",".join(COLUMNS)
-    assert first == 'case_1,patient_1,"kidney, left",0.3333333333333333,0.2,0.1,1.0,0.5,3.25,,4,3,1,2,3,4,'
-    assert absent == "case_2,p,liver,,,,1.0,,,,0,0,0,0,0,9,both-empty"
+    scores = "0.3333333333333333,0.2,0.1,1.0,0.5,3.25,4.5,1.5,,2.0,-0.25"
+    assert first == f'case_1,patient_1,"kidney, left",{scores},4,3,1,2,3,4,1,0,2,'
+    assert absent == "case_2,p,liver,,,,1.0,,,,,,0.0,,0,0,0,0,0,9,,,,both-empty"
 
 
 @pytest.mark.parametrize(

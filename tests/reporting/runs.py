@@ -11,12 +11,13 @@ from medseg.artifacts import Dataset, Fold, Normalization, Plan, PretrainedWeigh
 from medseg.data.cases import write_cases
 from medseg.data.formats.nifti import write_nifti
 from medseg.metrics.aggregate import aggregate
-from medseg.metrics.case import score_case
+from medseg.metrics.case import Scoring, score_case
 from medseg.metrics.table import ScoreRow, write_metrics
 from medseg.storage import Store, open_store
 from medseg.types import Case
 
 LABELS = {"liver": 1, "tumour": 2}
+SCORING = Scoring({"liver": 1.0, "tumour": 1.0})
 SHAPE = (12, 10, 4)
 TEST_CASES = ("case_1", "case_2", "case_3")
 HISTORY = (
@@ -62,7 +63,7 @@ class ScratchRun:
         rows: list[ScoreRow] = []
         for case in self.cases:
             prediction = np.roll(reference_of(case), shift, axis=0)
-            scores = score_case(prediction, reference_of(case), (1.0, 1.0, 3.0), LABELS, {"liver": 1.0, "tumour": 1.0})
+            scores = score_case(prediction, reference_of(case), (1.0, 1.0, 3.0), LABELS, SCORING)
             rows += [ScoreRow(case, f"patient_{case}", score) for score in scores]
             self.put(model, artifacts.prediction_key(case), _nifti_bytes(self.folder, prediction), seed)
         means = aggregate([rows])
