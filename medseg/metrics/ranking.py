@@ -1,4 +1,4 @@
-"""Who is better, by how much, and how sure that is: models ranked on the same cases.
+"""Who is better, by how much, and how sure that is: the nouns of a ranking.
 
 Vocabulary of challengeR (Wiesenfarth 2021): aggregate then rank, rank then aggregate, rank stability by bootstrap.
 """

@@ -1,0 +1,191 @@
+"""Models are ranked on the same cases, and every two of them are tested against each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from medseg.metrics.aggregate import mean_of_defined
+from medseg.metrics.ranking import CaseScores, Comparison, Pair, Ranking, Standing
+from medseg.metrics.statistics import (
+    SIGNIFICANCE,
+    TIE_DIGITS,
+    bootstrap_means,
+    holm,
+    interval,
+    kendall_tau,
+    mean_over_cases_then_classes,
+    wilcoxon_p,
+)
+
+
+def compare(scores: Sequence[CaseScores]) -> Comparison:
+    """Rank models by each of several metrics and test every pair of them.
+
+    Args:
+        scores: one entry per metric, all with the same models and cases; what no case defines is left out.
+    """
+    defined = [metric for metric in scores if not np.isnan(metric.values).all()]
+    samples = {metric.metric: bootstrap_means(metric.values, metric.patients) for metric in defined}
+    rankings = {metric.metric: rank(metric, samples[metric.metric]) for metric in defined}
+    pairs = [pair for metric in defined for pair in _pairs(metric, samples[metric.metric])]
+    corrected = holm([pair.p for pair in pairs])
+    return Comparison(
+        rankings=rankings,
+        pairs=tuple(
+            replace(pair, p_holm=p, significant=p < SIGNIFICANCE) for pair, p in zip(pairs, corrected, strict=True)
+        ),
+        tau_metrics={
+            (first.metric, second.metric): kendall_tau(_ranks_of(first), _ranks_of(second))
+            for first, second in combinations(rankings.values(), 2)
+            if len(first.standings) > 1
+        },
+    )
+
+
+def rank(scores: CaseScores, samples: NDArray[np.float64]) -> Ranking:
+    """Models by their mean, best first; equal ones by name.
+
+    Args:
+        samples: (models, samples) bootstrap means of the same models.
+    """
+    means = mean_over_cases_then_classes(scores.values)
+    ranks = competition_ranks(means, scores.best)
+    sampled = competition_ranks(samples, scores.best)
+    mean_ranks = _mean_ranks(scores)
+    ranks_by_mean_rank = competition_ranks(mean_ranks, best=0.0)
+    standings = []
+    for i, model in enumerate(scores.models):
+        low, high = interval(samples[i])
+        rank_low, rank_high = _rank_interval(sampled[i], int(ranks[i]))
+        standings.append(
+            Standing(
+                model=model,
+                mean=float(means[i]),
+                low=low,
+                high=high,
+                rank=int(ranks[i]),
+                rank_low=rank_low,
+                rank_high=rank_high,
+                mean_rank=float(mean_ranks[i]),
+                rank_by_mean_rank=int(ranks_by_mean_rank[i]),
+                seed_spread=scores.seed_spread[i],
+            )
+        )
+    order = sorted(range(len(means)), key=lambda i: (ranks[i], scores.models[i]))
+    return Ranking(
+        metric=scores.metric,
+        standings=tuple(standings[i] for i in order),
+        rank_shares=_rank_shares(sampled if sampled.size else ranks[:, None])[order],
+        tau_bootstrap=_mean_tau(ranks, sampled),
+        tau_methods=kendall_tau(ranks, ranks_by_mean_rank),
+    )
+
+
+def competition_ranks(values: NDArray[np.float64], best: float) -> NDArray[np.int64]:
+    """1 for the best along the first axis; equal values share the better rank, NaN comes last.
+
+    Args:
+        values: (models,) or (models, samples).
+        best: 0 where small values are good, else large ones are.
+    """
+    costs = np.round(values if best == 0 else -values, TIE_DIGITS)
+    costs = np.where(np.isnan(costs), math.inf, costs)
+    ranks: NDArray[np.int64] = (
+        rankdata(costs, method="min", axis=0).astype(np.int64) if costs.size else costs.astype(int)
+    )
+    return ranks
+
+
+def pareto_front(quality: NDArray[np.float64], cost: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(models,) whether no other model is at least as good and as cheap, and one of them strictly.
+
+    Args:
+        quality: more is better; cost: less is better. A model with NaN in either is on no front.
+    """
+    known = ~np.isnan(quality) & ~np.isnan(cost)
+    no_worse = (quality[:, None] >= quality) & (cost[:, None] <= cost)
+    better = no_worse & ((quality[:, None] > quality) | (cost[:, None] < cost))
+    front: NDArray[np.bool_] = known & ~(better & known[:, None]).any(axis=0)
+    return front
+
+
+def compared_values(scores: CaseScores) -> NDArray[np.float64]:
+    """(models, cases, classes) to hold models against each other case by case.
+
+    A class that is not there has no score where a model rightly predicts nothing, and 0 or the image diagonal where
+    it invents something. Leaving such cases out would spare the inventor, so the other one counts as perfect here.
+    """
+    undefined = np.isnan(scores.values)
+    somewhere = ~undefined.all(axis=0)
+    return np.where(undefined & somewhere, scores.best, scores.values)
+
+
+def _mean_ranks(scores: CaseScores) -> NDArray[np.float64]:
+    """(models,) mean over cases, then classes, of the ranks in each; equal values share the mean of their ranks."""
+    values = compared_values(scores)
+    costs = np.round(values if scores.best == 0 else -values, TIE_DIGITS)
+    ranks = np.where(np.isnan(values), math.nan, rankdata(np.where(np.isnan(costs), 0.0, costs), axis=0))
+    return mean_over_cases_then_classes(ranks)
+
+
+def _rank_interval(sampled: NDArray[np.int64], rank: int) -> tuple[int, int]:
+    if not sampled.size:
+        return rank, rank
+    low, high = interval(sampled.astype(np.float64))
+    return math.floor(low), math.ceil(high)
+
+
+def _rank_shares(sampled: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(models, samples) ranks to (models, ranks) shares."""
+    places = np.arange(1, len(sampled) + 1)
+    shares: NDArray[np.float64] = (sampled[:, :, None] == places).mean(axis=1)
+    return shares
+
+
+def _pairs(scores: CaseScores, samples: NDArray[np.float64]) -> list[Pair]:
+    means = mean_over_cases_then_classes(scores.values)
+    per_case = mean_of_defined(compared_values(scores), axis=2)
+    ranks = competition_ranks(means, scores.best)
+    order = sorted(range(len(means)), key=lambda i: (ranks[i], scores.models[i]))
+    pairs = []
+    for first, second in combinations(order, 2):
+        low, high = interval(samples[first] - samples[second])
+        differences = per_case[first] - per_case[second]
+        pairs.append(
+            Pair(
+                metric=scores.metric,
+                first=scores.models[first],
+                second=scores.models[second],
+                difference=float(means[first] - means[second]),
+                low=low,
+                high=high,
+                seed_spread=math.hypot(scores.seed_spread[first], scores.seed_spread[second]),
+                cases=int((~np.isnan(differences)).sum()),
+                p=wilcoxon_p(differences),
+                p_holm=math.nan,
+                significant=False,
+            )
+        )
+    return pairs
+
+
+def _ranks_of(ranking: Ranking) -> list[int]:
+    """Ranks of the models by name, so that two rankings have one order."""
+    return [standing.rank for standing in sorted(ranking.standings, key=lambda standing: standing.model)]
+
+
+def _mean_tau(ranks: NDArray[np.int64], sampled: NDArray[np.int64]) -> float:
+    """Mean Kendall's tau between a ranking and those of the samples, most of which are a few rankings over and over."""
+    if not sampled.size:
+        return math.nan
+    unique, times = np.unique(sampled, axis=1, return_counts=True)
+    taus = np.array([kendall_tau(ranks, one) for one in unique.T])
+    known = ~np.isnan(taus)
+    return float(np.average(taus[known], weights=times[known])) if known.any() else math.nan

@@ -1,0 +1,96 @@
+"""The tests and resamplings that a ranking rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from medseg.metrics.aggregate import mean_of_defined
+
+RESAMPLES = 2000
+RANDOM_SEED = 0  # equal scores give an equal report
+CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05
+EXACT_CASES = 50  # up to here scipy has the exact distribution of the signed-rank statistic
+TIE_DIGITS = 9  # values that agree this far are equal: the rest is rounding of sums
+
+
+def wilcoxon_p(differences: ArrayLike) -> float:
+    """Two-sided paired Wilcoxon signed-rank test; Wilcoxon 1945.
+
+    Exact for up to 50 cases without ties and for up to 13 with them, else by the normal approximation. Where all
+    differences have one sign, ties change nothing and the exact value, 2 / 2^cases, is taken for up to 50 cases too.
+
+    Args:
+        differences: (cases,) NaN and equal cases are left out.
+
+    Returns:
+        1.0 where nothing differs.
+    """
+    values = np.round(np.asarray(differences, dtype=np.float64), TIE_DIGITS)
+    values = values[~np.isnan(values) & (values != 0)]
+    if not values.size:
+        return 1.0
+    one_sided = bool((values > 0).all() or (values < 0).all())
+    method = "exact" if one_sided and values.size <= EXACT_CASES else "auto"
+    return float(stats.wilcoxon(values, method=method).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction for testing several hypotheses at once; Holm 1979."""
+    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+
+
+def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
+    """Kendall's tau-b of two rankings of the same models: 1 for the same order, -1 for the opposite one.
+
+    NaN for fewer than two models, and where one of the rankings puts all models on one rank.
+    """
+    first, second = np.asarray(first), np.asarray(second)
+    return float(stats.kendalltau(first, second).statistic) if first.size > 1 else math.nan
+
+
+def mean_over_cases_then_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(models, cases, classes) to (models,): the mean of CONVENTIONS, without what is undefined."""
+    return mean_of_defined(mean_of_defined(values, axis=1), axis=1)
+
+
+def bootstrap_means(values: NDArray[np.float64], patients: Sequence[str]) -> NDArray[np.float64]:
+    """The mean over cases, then over classes, of samples of the patients drawn with replacement; Efron 1979.
+
+    All models see the same samples, so that differences and ranks can be taken in each of them.
+
+    Args:
+        values: (models, cases, classes), NaN where undefined.
+        patients: of every case; a patient's cases are drawn together.
+
+    Returns:
+        (models, 2000); (models, 0) with fewer than two patients, who leave nothing to draw.
+    """
+    names, owners = np.unique(np.asarray(list(patients)), return_inverse=True)
+    count = len(names)
+    if count < 2:
+        return np.empty((len(values), 0))
+    # drawing patients with replacement is a multinomial draw of how often each of them appears
+    times = np.random.default_rng(RANDOM_SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)[:, owners]
+    defined = ~np.isnan(values)
+    totals, counts = (
+        np.tensordot(part, times, axes=(1, 1)) for part in (np.where(defined, values, 0.0), 1.0 * defined)
+    )
+    per_class = np.where(counts > 0, totals / np.maximum(counts, 1), math.nan)
+    return mean_of_defined(per_class, axis=1)
+
+
+def interval(samples: NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95% of bootstrap samples (percentile interval); NaN where there are none."""
+    known = samples[~np.isnan(samples)]
+    if not known.size:
+        return math.nan, math.nan
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return float(low), float(high)
