@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 
 import numpy as np
 
-from medseg.metrics.aggregate import aggregate, case_names, case_scores, class_names
+from medseg.metrics.aggregate import case_names, case_scores, class_names
 from medseg.metrics.case import BEST
 from medseg.metrics.comparing import compare
 from medseg.metrics.ranking import CaseScores, Comparison
+from medseg.metrics.statistics import mean_over_cases_then_classes
 from medseg.metrics.table import ScoreRow
 from medseg.reporting.results import RunResults
 
@@ -33,13 +33,13 @@ def comparisons(results: RunResults) -> dict[str, Comparison]:
             pretrained = any(unit.summary and unit.summary.weights for unit in units)
             groups[PRETRAINED if pretrained else SCRATCH][model] = [unit.rows for unit in units]
     return {
-        group: compare([_case_scores(models, metric) for metric in COMPARED])
+        group: compare([scores_of_models(models, metric) for metric in COMPARED])
         for group, models in groups.items()
         if models
     }
 
 
-def _case_scores(models: dict[str, Repeats], metric: str) -> CaseScores:
+def scores_of_models(models: dict[str, Repeats], metric: str) -> CaseScores:
     cases = sorted(set.intersection(*(set(case_names(repeats)) for repeats in models.values())))
     classes = [
         name
@@ -67,6 +67,6 @@ def _values(repeats: Repeats, metric: str, cases: Sequence[str], classes: Sequen
 
 
 def _seed_spread(repeats: Repeats, metric: str) -> float:
-    means = [aggregate([rows]).scores[metric] for rows in repeats]
-    known = [mean for mean in means if mean is not None]
-    return statistics.stdev(known) if len(known) > 1 else math.nan
+    means = np.array([mean_over_cases_then_classes(case_scores([rows], metric)[None])[0] for rows in repeats])
+    known = means[~np.isnan(means)]
+    return float(known.std(ddof=1)) if len(known) > 1 else math.nan
