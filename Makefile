@@ -3,15 +3,18 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.installed-bench
 RECIPE ?= pipelines/recipes/demo.yaml
 SET ?=
 ONLY ?=
+RUN ?=
+STORE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-slow bench zoo lint format clean
+.PHONY: help install demo run tensorboard browser test test-slow bench zoo lint format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## make or update the environment in .venv
 
@@ -29,13 +32,23 @@ demo: $(INSTALLED) ## sample scans -> trained models -> ranked report, on this m
 run: $(INSTALLED) ## run a recipe: make run RECIPE=pipelines/recipes/hippocampus.yaml SET="dataset.source=DIR train.epochs=20"
 	$(BIN)/python -m pipelines run $(RECIPE) $(foreach pair,$(SET),--set '$(pair)')
 
+tensorboard: $(INSTALLED) ## runs in a browser: make tensorboard, or make tensorboard RUN="ID ID" STORE=s3://bucket
+	$(BIN)/medseg tensorboard $(RUN) $(if $(STORE),--store '$(STORE)')
+
+browser: ## install Chromium, which the slow tests look at the report with (Debian or Ubuntu, as root)
+	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium)
+
 test: $(INSTALLED) ## all tests but the slow ones, in under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -m 'not slow' -n 2
 
 test-slow: $(INSTALLED) ## the tests that take minutes: a whole demo run, learning on real scans
 	$(BIN)/python -m pytest -m slow
 
-bench: $(INSTALLED) ## ratios to other tools, and an archive of 10,000 series: make bench ONLY="resampling nifti_files"
+$(BENCH_INSTALLED): $(INSTALLED)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' && touch $@ \
+	  || echo "MedPy cannot be installed here: the benchmark goes on without it"
+
+bench: $(BENCH_INSTALLED) ## ratios to other tools, and an archive of 10,000 series: make bench ONLY="resampling nifti_files"
 	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 zoo: $(INSTALLED) ## cost and learning of every model, into README's table: make zoo ONLY="unet dpt"

@@ -27,9 +27,10 @@ MODEL_FILE = "model.pt"
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.csv"
 SUMMARY_FILE = "summary.json"
-LEADERBOARD_FILE = "leaderboard.csv"
 WEIGHTS_FILE = "weights.json"  # marker: written last, weights without it are not whole
 REPORT_FILE = "index.html"
+RESULTS_FILE = "results.json"
+RESULTS_SCHEMA_FILE = "results.schema.json"
 
 
 def join(uri: str, *parts: str) -> str:
@@ -74,6 +75,15 @@ def store_uri_of_run(run_uri: str) -> str:
     return run_uri.rstrip("/").rsplit("/runs/", 1)[0]
 
 
+def records_uri(store_uri: str) -> str:
+    """Folder of the records of all finished runs."""
+    return join(store_uri, "leaderboard")
+
+
+def record_key(run_id: str) -> str:
+    return f"{run_id}.json"
+
+
 def weights_uri(store_uri: str, name: str = "") -> str:
     """Folder of one mirrored file of weights, by its ``owner/name`` or ``host/file``; without a name that of all."""
     return join(store_uri, "weights", *([name] if name else []))
@@ -104,9 +114,10 @@ class Artifact(BaseModel):
             artifact = cls.model_validate_json(data)
         except ValueError as error:
             raise DataError(f"{uri}: not a readable {cls.__name__} file: {error}") from error
-        if artifact.schema_version != SCHEMA_VERSION:
+        known = cls.model_fields["schema_version"].default
+        if artifact.schema_version != known:
             raise DataError(
-                f"{uri}: has schema version {artifact.schema_version}, this medseg reads {SCHEMA_VERSION};"
+                f"{uri}: has schema version {artifact.schema_version}, this medseg reads {known};"
                 " run the stage that wrote it again"
             )
         return artifact
@@ -384,3 +395,47 @@ class Summary(Artifact):
     predict_peak_bytes: int | None = None
     device: str
     weights: PretrainedWeights | None = None
+
+
+class RecordedModel(BaseModel):
+    """One model of a finished run; a number is None where it is undefined or was not reached.
+
+    Attributes:
+        rank: None where the model has no full result; from scratch and from pretrained weights apart.
+        dice, dice_low, dice_high: test-set mean and its 95% interval.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    model: str
+    weights: str
+    status: str
+    rank: int | None
+    dice: float | None
+    dice_low: float | None
+    dice_high: float | None
+    seconds_per_case: float | None
+    train_seconds: float | None
+    device_hours: float | None
+    parameters_millions: float | None
+
+
+class RunRecord(Artifact):
+    """``leaderboard/<run id>.json``: a finished run, for later ones to find; says nothing of where the store is.
+
+    Attributes:
+        schema_version: its own, because records outlive the other files of their run.
+        name: of the recipe; scheduled runs share it.
+        started, finished: UTC, ISO 8601; empty where the run does not say.
+        test_cases: how many; ``test_cases_hash`` is equal for equal names.
+    """
+
+    schema_version: int = 1
+    run_id: str
+    name: str
+    started: str
+    finished: str
+    dataset: str | None
+    dataset_version: str | None
+    test_cases: int
+    test_cases_hash: str
+    models: list[RecordedModel]

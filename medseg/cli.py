@@ -13,7 +13,10 @@ from typing import Any
 from medseg import __version__, artifacts
 from medseg.config import EMBEDDED, PUBLISHED, Recipe, StoreConfig, load_recipe
 from medseg.console import run_command, whole_number
+from medseg.metric_commands import add_metrics_command
 from medseg.model_commands import add_models_command
+from medseg.run_commands import add_run_commands, run_of
+from medseg.tensorboard_commands import add_tensorboard_command
 
 MERGE = "merge"
 
@@ -86,7 +89,7 @@ def train(recipe: Recipe, store_uri: str) -> int:
 def evaluate(recipe: Recipe, store_uri: str) -> int:
     from medseg.stages import evaluate as stage
 
-    run_uri = _run_of(recipe, store_uri)
+    run_uri = run_of(recipe, store_uri)
     failed = []
     for model, seed, fold in _units(recipe):
         summary = stage.evaluate(run_uri, model, seed, fold)
@@ -96,18 +99,6 @@ def evaluate(recipe: Recipe, store_uri: str) -> int:
         dice = summary.scores["dice"]
         print(f"{model} seed {seed} fold {fold}: Dice {'undefined' if dice is None else f'{dice:.4f}'}")
     return _fail_if(failed)
-
-
-@verb("everything a run left in the store becomes one ranked report; without run_id for the newest run of this name")
-def report(recipe: Recipe, store_uri: str) -> int:
-    from medseg.reporting.tables import format_leaderboard
-    from medseg.stages import report as stage
-
-    run_uri = _run_of(recipe, store_uri)
-    uri = stage.report(run_uri)
-    print(format_leaderboard(stage.leaderboard(run_uri)))
-    print(f"Report: {uri}")
-    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -195,14 +186,6 @@ def _units(recipe: Recipe) -> list[tuple[str, int, int]]:
     return list(product(names, recipe.train.seeds, range(recipe.split.folds)))
 
 
-def _run_of(recipe: Recipe, store_uri: str) -> str:
-    from medseg.stages.record import load_run, newest_run
-
-    uri = artifacts.run_uri(store_uri, recipe.run_id) if recipe.run_id else newest_run(store_uri, recipe.name)
-    load_run(uri)  # says which runs there are if this one is not
-    return uri
-
-
 def _fail_if(failures: list[str]) -> int:
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
@@ -224,9 +207,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name in PARTED:
             _add_part_options(command, name)
+    add_run_commands(commands)
     _add_data_commands(commands)
     add_models_command(commands)
+    add_metrics_command(commands)
     _add_weights_commands(commands)
+    add_tensorboard_command(commands)
     sample = commands.add_parser(
         "sample",
         help="write a small synthetic CT cohort with DICOM SEG references",

@@ -1,4 +1,4 @@
-"""The nouns every stage shares: a case and the geometry of its voxel grid."""
+"""The nouns every stage shares: a case, the geometry of its voxel grid, and what a model says of it."""
 
 from __future__ import annotations
 
@@ -66,3 +66,16 @@ class Case:
     spacing_mm: Spacing3
     label: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one case, on the native grid.
+
+    Attributes:
+        classes: (I, J, K) uint8 class values.
+        foreground: (I, J, K) float32 in [0, 1], probability of any class but background.
+    """
+
+    classes: NDArray[np.uint8]
+    foreground: NDArray[np.float32]

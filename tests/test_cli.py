@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from medseg.cli import main
 from tests.benchmark_scene import PATIENTS, recipe_text, write_balls
@@ -65,6 +66,15 @@ def test_a_run_leaves_the_files_that_the_design_names(finished: Workplace) -> No
     assert (finished.run / "config.yaml").exists()
     assert json.loads((finished.run / "environment.json").read_text())["packages"]["torch"]
     assert json.loads((unit / "status.json").read_text())["state"] == "succeeded"
+
+
+def test_a_training_has_a_curve_per_class_and_a_picture_in_tensorboard(finished: Workplace) -> None:
+    for model in ("segformer", "unet3d"):
+        shown = EventAccumulator(str(finished.run / model / "seed-0" / "fold-0" / "tensorboard")).Reload()
+        mean, ball = (shown.Scalars(tag) for tag in ("validation_dice", "validation_dice/ball"))
+        assert len(mean) == 3
+        assert [(e.step, e.value) for e in ball] == [(e.step, e.value) for e in mean]  # there is no other class
+        assert shown.Images("validation/prediction")
 
 
 def test_all_models_are_scored_on_the_same_cases_on_the_native_grid(finished: Workplace) -> None:

@@ -25,6 +25,7 @@ LEVELS = [
     {"medseg.data", "medseg.models", "medseg.metrics", "medseg.storage"},
     {"medseg.reporting", "medseg.inference", "medseg.training"},
     {"medseg.stages", "medseg.model_commands"},
+    {"medseg.metric_commands", "medseg.run_commands", "medseg.tensorboard_commands"},
     {"medseg.cli", "components"},
     {"pipelines"},
 ]

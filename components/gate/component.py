@@ -5,7 +5,7 @@ from components.base import component
 
 @component
 def gate(run_uri: str) -> None:
-    """Fails if a model of the run failed."""
+    """Fails if a model of the run failed or, where the recipe asks for it, got significantly worse."""
     from components.task import task
 
     with task():

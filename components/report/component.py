@@ -1,17 +1,24 @@
 """Report as the pipeline's exit task."""
 
-from kfp.dsl import HTML, Markdown, Output, PipelineTaskFinalStatus
+from kfp.dsl import HTML, Artifact, Markdown, Output, PipelineTaskFinalStatus
 
 from components.base import component
 
 
 @component
-def report(run_uri: str, status: PipelineTaskFinalStatus, html: Output[HTML], leaderboard: Output[Markdown]) -> str:
+def report(
+    run_uri: str,
+    status: PipelineTaskFinalStatus,
+    html: Output[HTML],
+    leaderboard: Output[Markdown],
+    tensorboard: Output[Artifact],
+) -> str:
     """All that a run left in the store becomes one ranked report, whatever happened before; returns its URI."""
     from components.task import task
 
     with task():
         from medseg import storage
+        from medseg.reporting.tensorboard_view import view_command
         from medseg.stages import report
 
         report_uri = report.report(run_uri)
@@ -20,4 +27,11 @@ def report(run_uri: str, status: PipelineTaskFinalStatus, html: Output[HTML], le
         for output, key in ((html, page), (leaderboard, "leaderboard.md")):
             with open(output.path, "wb") as file:
                 file.write(store.get_bytes(key))
+        # the artifact keeps its own URI: KFP fails a task whose artifact lies outside the pipeline's root
+        command = view_command(run_uri)
+        tensorboard.metadata.update({"log_dir": run_uri, "command": command})
+        with open(tensorboard.path, "w") as file:
+            file.write(f"{command}\n")
+        with open(leaderboard.path, "a") as file:
+            file.write(f"\nCurves, pictures and settings in TensorBoard: `{command}`\n")
     return report_uri

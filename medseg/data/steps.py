@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from medseg.artifacts import Plan
 from medseg.data.normalize import normalize
 from medseg.data.resample import Box, resample_image, resample_reference, target_shape
 from medseg.types import Shape3, Spacing3
+
+ValueT = TypeVar("ValueT", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,12 @@ class NativeGrid:
         i, j, k = (stop - start for start, stop in zip(self.start, self.stop, strict=True))
         return i, j, k
 
-    def put_back(self, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A class map of the box becomes one of the whole image: background lies around it."""
+    def put_back(self, box: NDArray[ValueT]) -> NDArray[ValueT]:
+        """Values of the box become those of the whole image: 0, which is background, lies around it."""
         if self.box_shape == self.shape:
-            return classes
-        whole = np.zeros(self.shape, np.uint8)
-        whole[self.box] = classes
+            return box
+        whole = np.zeros(self.shape, box.dtype)
+        whole[self.box] = box
         return whole
 
 

@@ -1,8 +1,9 @@
-"""From a preprocessed image to a class map on the scanner's own grid."""
+"""From a preprocessed image to classes and foreground probability on the scanner's own grid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from medseg.artifacts import Plan
 from medseg.data.resample import argmax_of, resample_linear
 from medseg.inference.sliding_window import window_scores
-from medseg.types import Shape3
+from medseg.types import Prediction, Shape3
 
 SLICES_PER_BATCH = 16
 
@@ -54,20 +55,31 @@ class Predictor:
         parts = [self._window(part, self._plan.patch_2d) for part in slices.split(SLICES_PER_BATCH)]
         return torch.cat(parts).movedim(0, axis)
 
-    def predict(self, image: NDArray[np.float32], native_shape: Shape3) -> NDArray[np.uint8]:
-        """Class map (I, J, K) on the native grid: scores are resampled linearly, then the largest wins.
+    def predict(self, image: NDArray[np.float32], native_shape: Shape3) -> Prediction:
+        """Classes and foreground probability: scores are resampled linearly, then the largest wins.
 
         Args:
             native_shape: voxels that ``image`` was resampled from: of the native image, or of the box cut out of it.
         """
         scores = self.scores(image)
         if scores.shape[1:] == native_shape:
-            return scores.argmax(0).to(torch.uint8).numpy()
+            return Prediction(scores.argmax(0).to(torch.uint8).numpy(), _foreground(scores[0].numpy()))
         # one class at a time: all classes of a large scan at full size do not fit into memory
-        return argmax_of(resample_linear(one.numpy(), native_shape) for one in scores)
+        background = resample_linear(scores[0].numpy(), native_shape)
+        others = (resample_linear(one.numpy(), native_shape) for one in scores[1:])
+        return Prediction(argmax_of(chain([background], others)), _foreground(background))
 
     def _window(self, image: torch.Tensor, window: tuple[int, ...]) -> torch.Tensor:
         scores = window_scores(
             self._network, image.to(self._device), window, self._overlap, self._mirror_axes, self._amp
         )
         return scores.cpu()
+
+
+def _foreground(background: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probability of anything but background, without the rounding errors that leave [0, 1].
+
+    Where scores are NaN it is 0, for the class map has background there too.
+    """
+    foreground = np.nan_to_num(1 - background, copy=False, nan=0.0)
+    return np.clip(foreground, 0, 1, out=foreground)

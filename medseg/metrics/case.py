@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.metrics.lesions import Lesions, count_lesions
+from medseg.metrics.masks import ClassMasks, class_masks, image_diagonal_mm
 from medseg.metrics.overlap import Counts, overlap_counts
-from medseg.metrics.surface import image_diagonal_mm, surface_distances
+from medseg.metrics.surface import SurfaceDistances, surface_distances
+from medseg.metrics.surfels import surfel_nsd
 
 MM3_PER_ML = 1000.0
 
@@ -24,7 +26,7 @@ METRICS = (
 BEST = {metric: 0.0 if metric.endswith(("_mm", "_ml")) else 1.0 for metric in METRICS if metric[:8] != "relative"}
 
 Surface = Literal["voxel", "surfel"]
-Flag = Literal["", "both-empty", "prediction-empty", "reference-empty", "not-predicted"]
+Flag = Literal["", "both-empty", "prediction-empty", "reference-empty", "reference-full", "not-predicted"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class ClassScore:
         relative_volume_error: (predicted - reference) / reference volume: positive where too much was predicted.
         counts: voxels, for pooling over cases.
         lesions: connected components found, invented and missed; None where they were not asked for.
-        flag: why a score is special, ``""`` where both masks hold voxels.
+        flag: why a score is special or undefined, ``""`` where it is neither; ``reference-full`` has no specificity.
     """
 
     class_name: str
@@ -94,9 +96,10 @@ def score_case(
     Raises:
         ValueError: the shapes differ.
     """
+    voxel_ml = math.prod(spacing_mm) / MM3_PER_ML
     return [
-        _score_class(name, prediction == value, reference == value, spacing_mm, scoring)
-        for name, value in labels.items()
+        _score_class(name, masks, voxel_ml, scoring)
+        for name, masks in class_masks(prediction, reference, spacing_mm, labels)
     ]
 
 
@@ -121,13 +124,10 @@ def worst_scores(
     ]
 
 
-def _score_class(
-    name: str, prediction: NDArray[Any], reference: NDArray[Any], spacing_mm: Sequence[float], scoring: Scoring
-) -> ClassScore:
-    counts = overlap_counts(prediction, reference)
-    distances = surface_distances(prediction, reference, spacing_mm)
-    tolerance_mm = scoring.tolerance_mm.get(name)
-    voxel_ml = math.prod(spacing_mm) / MM3_PER_ML
+def _score_class(name: str, masks: ClassMasks, voxel_ml: float, scoring: Scoring) -> ClassScore:
+    prediction, reference = masks.prediction, masks.reference
+    counts = overlap_counts(prediction, reference, masks.image_voxels)
+    distances = surface_distances(masks)
     return ClassScore(
         class_name=name,
         dice=counts.dice,
@@ -138,7 +138,7 @@ def _score_class(
         hd95_mm=distances.hd95_mm,
         hd_mm=distances.hd_mm,
         assd_mm=distances.assd_mm,
-        nsd=math.nan if tolerance_mm is None else distances.nsd(tolerance_mm),
+        nsd=_nsd(masks, distances, scoring.tolerance_mm.get(name), scoring.surface),
         volume_error_ml=abs(counts.prediction_voxels - counts.reference_voxels) * voxel_ml,
         relative_volume_error=counts.relative_volume_error,
         counts=counts,
@@ -147,9 +147,15 @@ def _score_class(
     )
 
 
+def _nsd(masks: ClassMasks, distances: SurfaceDistances, tolerance_mm: float | None, surface: Surface) -> float:
+    if tolerance_mm is None:
+        return math.nan
+    return surfel_nsd(masks, tolerance_mm) if surface == "surfel" else distances.nsd(tolerance_mm)
+
+
 def _flag(counts: Counts) -> Flag:
-    if counts.prediction_voxels and counts.reference_voxels:
-        return ""
-    if counts.prediction_voxels:
+    if not counts.prediction_voxels:
+        return "prediction-empty" if counts.reference_voxels else "both-empty"
+    if not counts.reference_voxels:
         return "reference-empty"
-    return "prediction-empty" if counts.reference_voxels else "both-empty"
+    return "" if counts.tn + counts.fp else "reference-full"

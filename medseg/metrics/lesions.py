@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.optimize import linear_sum_assignment
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 
 @dataclass(frozen=True)
@@ -50,26 +50,33 @@ def count_lesions(prediction: NDArray[Any], reference: NDArray[Any], iou: float)
 
     Args:
         prediction, reference: bool masks of one shape, 2 or 3 axes.
-        iou: smallest IoU of a predicted and a reference component that match; Maier-Hein 2024, instance matching.
+        iou: smallest IoU, above 0, of a predicted and a reference component that match; Maier-Hein 2024, instance
+            matching.
     """
     neighbours = np.ones((3,) * reference.ndim)
     predicted, predictions = ndimage.label(prediction, neighbours)
     expected, references = ndimage.label(reference, neighbours)
-    found = 0
-    if predictions and references:
-        matches = _iou(predicted, predictions, expected, references) >= iou
-        found = int(matches[linear_sum_assignment(matches, maximize=True)].sum())
+    matches = maximum_bipartite_matching(_overlapping(predicted, predictions, expected, references, iou))
+    found = int((matches >= 0).sum())
     return Lesions(found, predictions - found, references - found)
 
 
-def _iou(predicted: NDArray[Any], predictions: int, expected: NDArray[Any], references: int) -> NDArray[np.float64]:
-    """(predictions, references) IoU of every pair of components."""
-    pairs = np.ravel_multi_index((predicted.ravel(), expected.ravel()), (predictions + 1, references + 1))
-    counts = np.bincount(pairs, minlength=(predictions + 1) * (references + 1))
-    shared = counts.reshape(predictions + 1, references + 1).astype(np.float64)
-    unions = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
-    ratios: NDArray[np.float64] = shared[1:, 1:] / unions[1:, 1:]
-    return ratios
+def _overlapping(
+    predicted: NDArray[Any], predictions: int, expected: NDArray[Any], references: int, iou: float
+) -> sparse.csr_array:
+    """(predictions, references), True where the IoU of two components is large enough: few of very many pairs."""
+    both = (predicted > 0) & (expected > 0)
+    places = predicted[both] - 1, expected[both] - 1
+    shape = predictions, references
+    shared = sparse.coo_array((np.ones(places[0].size), places), shape).tocsr().tocoo()  # which sums equal places
+    first, second = shared.coords
+    unions = _sizes(predicted, predictions)[first] + _sizes(expected, references)[second] - shared.data
+    match = shared.data / unions >= iou
+    return sparse.csr_array((match[match], (first[match], second[match])), shape)
+
+
+def _sizes(components: NDArray[Any], count: int) -> NDArray[np.int64]:
+    return np.bincount(components[components > 0] - 1, minlength=count)
 
 
 def _ratio(numerator: int, denominator: int) -> float:

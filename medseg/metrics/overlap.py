@@ -71,12 +71,13 @@ class Counts:
         return _ratio(self.prediction_voxels - self.reference_voxels, self.reference_voxels)
 
 
-def overlap_counts(prediction: NDArray[Any], reference: NDArray[Any]) -> Counts:
+def overlap_counts(prediction: NDArray[Any], reference: NDArray[Any], image_voxels: int | None = None) -> Counts:
     """Count voxels once.
 
     Args:
         prediction: bool mask of any shape.
         reference: bool mask of the same shape.
+        image_voxels: of the image that the masks are cut from; by default they are whole.
 
     Raises:
         ValueError: the shapes differ.
@@ -86,7 +87,7 @@ def overlap_counts(prediction: NDArray[Any], reference: NDArray[Any]) -> Counts:
     tp = int(np.count_nonzero(prediction & reference))
     fp = int(np.count_nonzero(prediction)) - tp
     fn = int(np.count_nonzero(reference)) - tp
-    return Counts(tp, fp, fn, tn=int(reference.size) - tp - fp - fn)
+    return Counts(tp, fp, fn, tn=(image_voxels or reference.size) - tp - fp - fn)
 
 
 def _ratio(numerator: int, denominator: int) -> float:

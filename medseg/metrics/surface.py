@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import edt
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.metrics.masks import ClassMasks
+from medseg.pool import core_count
+
+EDT_THREADS = (
+    4  # two halve the time of one (1.3 million voxels: 28 and 56 ms), 16 cost small masks more than they bring
+)
 FLOAT32_SLACK = 1e-6  # relative: the distance transform is float32, and a distance equal to the tolerance is within it
 
 
@@ -19,7 +23,8 @@ class SurfaceDistances:
     """Distances from every surface voxel of one mask to the nearest surface voxel of the other.
 
     A surface voxel belongs to the mask and has a neighbour across a face that does not; what lies outside the image
-    counts as background (MONAI's ``get_mask_edges``). Both arrays are empty where a mask is empty.
+    counts as background (MONAI's ``get_mask_edges``). A volume of one slice has 2D surfaces. Both arrays are empty
+    where a mask is empty.
 
     Attributes:
         prediction_to_reference, reference_to_prediction: (N,) float64, mm.
@@ -67,72 +72,39 @@ class SurfaceDistances:
         return math.nan if self.empty == 2 else worst
 
 
-def surface_distances(
-    prediction: NDArray[Any], reference: NDArray[Any], spacing_mm: Sequence[float]
-) -> SurfaceDistances:
-    """Measure both directions with one distance transform per mask on the joint bounding box.
+def surface_distances(masks: ClassMasks) -> SurfaceDistances:
+    """Measure both directions with one distance transform per mask."""
+    empty = masks.empty
+    if empty:
+        return SurfaceDistances(np.empty(0), np.empty(0), masks.diagonal_mm, empty)
+    prediction, reference = _surface(masks.prediction), _surface(masks.reference)
+    return SurfaceDistances(
+        prediction_to_reference=nearest_mm(prediction, reference, masks.spacing_mm),
+        reference_to_prediction=nearest_mm(reference, prediction, masks.spacing_mm),
+        worst_mm=masks.diagonal_mm,
+        empty=empty,
+    )
 
-    Axes of length 1 are dropped, so a volume of one slice has 2D surfaces.
+
+def nearest_mm(
+    places: NDArray[np.bool_], targets: NDArray[np.bool_], spacing_mm: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """(N,) distances in mm from every place to the nearest of the targets, of which there is one at least.
 
     Args:
-        prediction, reference: bool masks of one shape, 2 or 3 axes.
-        spacing_mm: voxel size per axis.
-
-    Raises:
-        ValueError: the shapes differ, or the spacing does not fit them.
+        places, targets: C-contiguous masks of one shape.
     """
-    if prediction.shape != reference.shape or len(spacing_mm) != prediction.ndim:
-        raise ValueError(
-            "prediction, reference and spacing_mm must have equal axes, got "
-            f"{prediction.shape}, {reference.shape} and {tuple(spacing_mm)}"
-        )
-    worst_mm = image_diagonal_mm(reference.shape, spacing_mm)
-    empty = int(not prediction.any()) + int(not reference.any())
-    if empty:
-        return SurfaceDistances(np.empty(0), np.empty(0), worst_mm, empty)
-    axes = _extended_axes(reference.shape)
-    spacing = tuple(float(spacing_mm[axis]) for axis in axes)
-    dropped = tuple(axis for axis in range(reference.ndim) if axis not in axes)
-    first, second = _cropped(prediction.squeeze(dropped), reference.squeeze(dropped))
-    return _between(_surface(first), _surface(second), spacing, worst_mm)
-
-
-def image_diagonal_mm(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
-    """Length of the image's diagonal, from outer corner to outer corner; axes of length 1 do not count."""
-    axes = _extended_axes(shape)
-    return float(np.linalg.norm([shape[axis] * spacing_mm[axis] for axis in axes]))
-
-
-def _extended_axes(shape: Sequence[int]) -> tuple[int, ...]:
-    """Axes longer than 1; all of them where fewer than two are left, for a surface needs two."""
-    axes = tuple(axis for axis, length in enumerate(shape) if length > 1)
-    return axes if len(axes) >= 2 else tuple(range(len(shape)))
-
-
-def _cropped(*masks: NDArray[Any]) -> list[NDArray[np.bool_]]:
-    """The masks on their joint bounding box with one voxel of background around it."""
-    union = np.logical_or.reduce(masks)
-    box = []
-    for axis in range(union.ndim):
-        others = tuple(other for other in range(union.ndim) if other != axis)
-        filled = np.flatnonzero(union.any(axis=others))
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return [np.pad(mask[tuple(box)], 1) for mask in masks]
+    outside = (~targets).view(np.uint8)  # edt takes longer for bool
+    squares = edt.edtsq(outside, anisotropy=spacing_mm, parallel=min(EDT_THREADS, core_count()))
+    return np.sqrt(squares[places].astype(np.float64))
 
 
 def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mask without its erosion across faces; the mask must not touch the array's border."""
-    inner = mask.copy()
+    """Mask without its erosion across faces."""
+    core = (slice(1, -1),) * mask.ndim
+    inner = np.zeros_like(mask)
+    inner[core] = mask[core]
     for axis in range(mask.ndim):
-        inner &= np.roll(mask, 1, axis) & np.roll(mask, -1, axis)
+        for neighbour in (slice(None, -2), slice(2, None)):
+            inner[core] &= mask[(*core[:axis], neighbour, *core[axis + 1 :])]
     return mask & ~inner
-
-
-def _between(
-    prediction: NDArray[np.bool_], reference: NDArray[np.bool_], spacing_mm: tuple[float, ...], worst_mm: float
-) -> SurfaceDistances:
-    to_reference = edt.edtsq(~reference, anisotropy=spacing_mm)[prediction]
-    to_prediction = edt.edtsq(~prediction, anisotropy=spacing_mm)[reference]
-    return SurfaceDistances(
-        np.sqrt(to_reference.astype(np.float64)), np.sqrt(to_prediction.astype(np.float64)), worst_mm, empty=0
-    )

@@ -5,28 +5,19 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from medseg.config import TrainConfig, UnitConfig
 from medseg.errors import RecipeError
 from medseg.models import registry
 from medseg.models.adapter import Criterion, Segmenter
+from medseg.models.operations import multiply_adds, ready_to_count
 
 DEFAULT_SIZE = {2: (256, 256), 3: (96, 96, 96)}
-
-
-@runtime_checkable
-class Detector(Protocol):
-    """A network whose work depends on how much it detects."""
-
-    def detect_most(self) -> None:
-        """From now on have all the detections that it may have, whatever the image."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -93,11 +84,7 @@ def profile(unit: UnitConfig, channels: int, classes: int, size: Sequence[int], 
         torch.manual_seed(0)
         # built where tensors have values, since some libraries read some while they build
         network = registry.build(unit, channels, classes)
-        device = torch.device("meta")
-        if isinstance(network.network, Detector):
-            network.network.detect_most()
-            device = torch.device("cpu")
-        network.to(device)
+        device = ready_to_count(network)
         images = torch.randn(batch_size, channels, *size, device=device)
         image = images[:1].clone()
         operations = multiply_adds(network, image)
@@ -136,14 +123,6 @@ def check_size(unit: UnitConfig, size: Sequence[int]) -> None:
             f"models: {unit.model}: a size of {_shown(size)} is too small: its longest axis must reach"
             f" {max(nearest)}; the nearest one that it can take is {_shown(nearest)}"
         )
-
-
-@torch.no_grad()
-def multiply_adds(network: Segmenter, image: torch.Tensor) -> int:
-    """Of predicting one image (1, C, *size), in convolutions and matrix products; one of each pair is the addition."""
-    with FlopCounterMode(display=False) as counter:
-        network.eval()(image)
-    return counter.get_total_flops() // 2
 
 
 @torch.no_grad()

@@ -52,9 +52,7 @@ def budget_facts(results: RunResults) -> Facts:
     """What every training was allowed and how; empty without a recipe."""
     if results.recipe is None:
         return []
-    train, evaluate = results.recipe.train, results.recipe.evaluate
-    tolerance = evaluate.tolerance_mm
-    tolerances = tolerance if isinstance(tolerance, dict) else {"all classes": tolerance} if tolerance else {}
+    train = results.recipe.train
     limit = f", at most {train.max_minutes:g} minutes" if train.max_minutes else ""
     own = [
         f"{entry.model}: {', '.join(f'{key} = {value}' for key, value in entry.set.items())}"
@@ -67,8 +65,27 @@ def budget_facts(results: RunResults) -> Facts:
         ("Seeds", ", ".join(map(str, train.seeds))),
         ("Folds", str(results.recipe.split.folds)),
         ("Settings of single models", "; ".join(own) or "none in the recipe; see each training's config.yaml"),
-        ("NSD tolerance", ", ".join(f"{name} {mm:g} mm" for name, mm in tolerances.items()) or "not given: no NSD"),
         ("Devices", ", ".join(sorted({unit.summary.device for unit in results.units if unit.summary})) or "–"),
+    ]
+
+
+def convention_facts(results: RunResults) -> Facts:
+    """What the recipe chose where scores may be made in more than one way; empty without a recipe."""
+    if results.recipe is None:
+        return []
+    evaluate = results.recipe.evaluate
+    tolerance = evaluate.tolerance_mm
+    tolerances = tolerance if isinstance(tolerance, dict) else {"all classes": tolerance} if tolerance else {}
+    surfaces = {"voxel": "voxels of the surface", "surfel": "area of the surface (surfels)"}
+    lesions = evaluate.lesions
+    return [
+        ("NSD tolerance", ", ".join(f"{name} {mm:g} mm" for name, mm in tolerances.items()) or "not given: no NSD"),
+        ("NSD counts", surfaces[evaluate.surface]),
+        ("Lesions", f"{', '.join(lesions.classes)}: found from IoU {lesions.iou:g} on" if lesions else "not counted"),
+        (
+            "Prediction",
+            f"windows overlap by {evaluate.overlap:g}{', mirrored and averaged' if evaluate.mirror else ''}",
+        ),
     ]
 
 

@@ -1,124 +1,169 @@
-"""Pictures of each model's best, median and worst test case."""
+"""Pictures of the cases that a report shows, with reference and prediction drawn on, slice by slice."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medseg import artifacts
 from medseg.artifacts import Dataset, Plan
-from medseg.data.formats.nifti import read_nifti, read_nifti_reference
+from medseg.data.formats.nifti import nifti_image
+from medseg.data.formats.voxels import whole_numbers
 from medseg.data.image import slice_axis
 from medseg.errors import DataError, NotFoundError
-from medseg.metrics.aggregate import case_names, case_scores, class_names, mean_of_defined
-from medseg.reporting.overlays import draw_overlay
+from medseg.reporting.cases import Disagreement, ShownCase, chosen_cases, most_disagreed
 from medseg.reporting.results import RunResults, UnitResult
+from medseg.reporting.stacks import Frame, Marks, Stack, draw_stack, frame_around, marks_of
 from medseg.storage import open_store
 
 UNAVAILABLE = (DataError, NotFoundError)  # a picture that is left out; a store that does not answer is an error
+MOST_SLICES = 16  # of one case
+MOST_PICTURES = 1500  # slices of the whole page, which then stays under 25 MB
 
 
 @dataclass(frozen=True)
-class GalleryCase:
-    """One case of one training.
+class Drawing:
+    """A shown case as pictures.
 
     Attributes:
-        place: ``best``, ``median``, ``worst``, or ``only``.
-        dice: mean over classes; ``dice_per_class`` leaves out the undefined ones.
-        picture: (rows, columns, 3) RGB; None where ``problem`` says why it could not be drawn.
-        axis: the patient axis that the slice is cut across: 0, 1 or 2.
+        stack: of the slices of ``frame``; None where ``problem`` says why there is none.
     """
 
-    unit: UnitResult
-    place: str
-    case: str
-    dice: float
-    dice_per_class: dict[str, float]
-    picture: NDArray[np.uint8] | None = None
-    axis: int = 2
+    shown: ShownCase
+    stack: Stack | None = None
+    frame: Frame | None = None
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """All drawings of a report.
+
+    Attributes:
+        models: model to the best, median and worst case of its first training with scores.
+        disagreements: largest spread first, each with a drawing per model, all of the same slices and view.
+    """
+
+    models: dict[str, list[Drawing]]
+    disagreements: list[tuple[Disagreement, list[Drawing]]]
 
 
 @dataclass(frozen=True)
 class _Scene:
     """Image and reference of one case, both (I, J, K)."""
 
-    image: NDArray
-    reference: NDArray
+    image: NDArray[Any]
+    reference: NDArray[np.integer]
     spacing_mm: Sequence[float]
 
 
-def gallery(results: RunResults, models: Sequence[str]) -> dict[str, list[GalleryCase]]:
-    """Model to its cases, of its first training with scores; every image is read once."""
-    units = {model: next((u for u in results.of_model(model) if u.rows), None) for model in models}
-    wanted = [case for unit in units.values() if unit for case in chosen_cases(unit)]
-    drawn = [drawing for case in sorted({w.case for w in wanted}) for drawing in _draw_case(case, wanted, results)]
-    order = ("best", "median", "worst", "only")
-    return {
-        model: sorted((d for d in drawn if d.unit is unit), key=lambda d: order.index(d.place))
-        for model, unit in units.items()
-        if unit
+@dataclass(frozen=True)
+class _Seen:
+    """Where predictions of one case mark something, and where they are wrong; those of several models add up."""
+
+    predicted: Marks
+    wrong: Marks
+
+    def __add__(self, other: _Seen) -> _Seen:
+        return _Seen(self.predicted + other.predicted, self.wrong + other.wrong)
+
+
+def gallery(results: RunResults, models: Sequence[str]) -> Gallery:
+    """Every image is read once, and the volumes of one case alone are in memory."""
+    units = {model: unit for model in models if (unit := _first_scored(results, model))}
+    chosen = {model: chosen_cases(unit) for model, unit in units.items()}
+    disagreements = most_disagreed(list(units.values()))
+    wanted = [entry for entries in chosen.values() for entry in entries]
+    wanted += [entry for disagreement in disagreements for entry in disagreement.entries]
+    most_slices = max(1, min(MOST_SLICES, MOST_PICTURES // max(1, len(wanted))))
+    drawn = {
+        _key(drawing.shown): drawing
+        for case in sorted({entry.case for entry in wanted})
+        for drawing in _draw_case(case, [entry for entry in wanted if entry.case == case], results, most_slices)
     }
+    return Gallery(
+        {model: [drawn[_key(entry)] for entry in entries] for model, entries in chosen.items()},
+        [(found, [drawn[_key(entry)] for entry in found.entries]) for found in disagreements],
+    )
 
 
-def chosen_cases(unit: UnitResult) -> list[GalleryCase]:
-    """The best, median and worst case by mean Dice over classes; fewer where there are fewer cases."""
-    names, classes = case_names([unit.rows]), class_names([unit.rows])
-    dice = case_scores([unit.rows], "dice")
-    means = mean_of_defined(dice, axis=1)
-    ranked = sorted((i for i in range(len(names)) if not np.isnan(means[i])), key=lambda i: (-means[i], names[i]))
-    places = {1: ["only"], 2: ["best", "worst"]}.get(len(ranked), ["best", "median", "worst"])
-    picks = {"only": 0, "best": 0, "median": len(ranked) // 2, "worst": -1}
-    chosen = [(place, ranked[picks[place]]) for place in places if ranked]
-    return [
-        GalleryCase(
-            unit,
-            place,
-            names[index],
-            float(means[index]),
-            {name: float(value) for name, value in zip(classes, dice[index], strict=True) if not np.isnan(value)},
-        )
-        for place, index in chosen
-    ]
+def _key(shown: ShownCase) -> tuple[str, str, str]:
+    return shown.unit.model, shown.place, shown.case
 
 
-def _draw_case(case: str, wanted: Sequence[GalleryCase], results: RunResults) -> Iterator[GalleryCase]:
-    entries = [entry for entry in wanted if entry.case == case]
+def _first_scored(results: RunResults, model: str) -> UnitResult | None:
+    return next((unit for unit in results.of_model(model) if unit.rows), None)
+
+
+def _draw_case(case: str, wanted: Sequence[ShownCase], results: RunResults, most_slices: int) -> Iterator[Drawing]:
     try:
         scene = _read_scene(case, results)
     except UNAVAILABLE as error:
-        yield from (replace(entry, problem=str(error)) for entry in entries)
+        yield from (Drawing(entry, problem=str(error)) for entry in wanted)
         return
-    window = _window(results.plan)
-    for entry in entries:
+    readable: list[tuple[ShownCase, bytes, _Seen]] = []
+    for entry in wanted:
         try:
-            yield _drawn(entry, scene, window)
+            data = _get(entry.unit.uri, artifacts.prediction_key(case))
+            readable.append((entry, data, _seen(_prediction(entry, data, scene), scene)))
         except UNAVAILABLE as error:
-            yield replace(entry, problem=str(error))
+            yield Drawing(entry, problem=str(error))
+    together = [seen for entry, _, seen in readable if entry.place == "disagreed"]
+    for entry, data, seen in readable:
+        frame = _frame(entry, reduce(add, together) if entry.place == "disagreed" else seen, scene, most_slices)
+        prediction = _prediction(entry, data, scene)
+        window = _window(results.plan)
+        yield Drawing(
+            entry, draw_stack(scene.image, scene.reference, prediction, scene.spacing_mm, frame, window), frame
+        )
 
 
-def _drawn(entry: GalleryCase, scene: _Scene, window: tuple[float, float] | None) -> GalleryCase:
-    prediction = _read(entry.unit.uri, artifacts.prediction_key(entry.case), reference=True)[0][0]
+def _seen(prediction: NDArray[np.integer], scene: _Scene) -> _Seen:
+    return _Seen(marks_of(prediction, scene.spacing_mm), marks_of(prediction != scene.reference, scene.spacing_mm))
+
+
+def _frame(entry: ShownCase, seen: _Seen, scene: _Scene, most_slices: int) -> Frame:
+    """Cases that went wrong or that models disagree on begin where most voxels are wrong."""
+    axis = slice_axis(scene.reference.shape, scene.spacing_mm)
+    expected = marks_of(scene.reference, scene.spacing_mm)
+    leading = seen.wrong if entry.place in ("worst", "disagreed") else expected
+    return frame_around(expected + seen.predicted, leading, axis, scene.spacing_mm, most_slices)
+
+
+def _prediction(entry: ShownCase, data: bytes, scene: _Scene) -> NDArray[np.integer]:
+    """Decoded anew each time: the files of all models fit into memory, their volumes do not."""
+    prediction = _class_values(data, artifacts.prediction_key(entry.case))[0]
     if prediction.shape != scene.reference.shape:
         raise DataError(f"{entry.case}: prediction has shape {prediction.shape}, the reference {scene.reference.shape}")
-    picture = draw_overlay(scene.image, scene.reference, prediction, scene.spacing_mm, window)
-    return replace(entry, picture=picture, axis=slice_axis(scene.image.shape, scene.spacing_mm))
+    return prediction
 
 
 def _read_scene(case: str, results: RunResults) -> _Scene:
-    if results.dataset_uri is None or results.dataset is None:
+    uri = results.dataset_uri
+    if uri is None or results.dataset is None:
         raise DataError(f"{case}: the data set of this run cannot be read")
-    reference, spacing_mm = _read(results.dataset_uri, artifacts.reference_key(case), reference=True)
-    channels = [
-        _read(results.dataset_uri, artifacts.image_key(case, channel), reference=False)[0][0]
-        for channel in _shown_channels(results.dataset)
-    ]
-    return _Scene(np.mean(channels, axis=0) if len(channels) > 1 else channels[0], reference[0], spacing_mm)
+    key = artifacts.reference_key(case)
+    reference, spacing_mm = _class_values(_get(uri, key), key)
+    keys = [artifacts.image_key(case, channel) for channel in _shown_channels(results.dataset)]
+    channels = [nifti_image(_get(uri, key), Path(key)).array[0] for key in keys]
+    return _Scene(np.mean(channels, axis=0) if len(channels) > 1 else channels[0], reference, spacing_mm)
+
+
+def _class_values(data: bytes, key: str) -> tuple[NDArray[np.integer], Sequence[float]]:
+    """(I, J, K) voxels and their spacing."""
+    image = whole_numbers(nifti_image(data, Path(key)), Path(key))
+    return image.array[0], image.geometry.spacing_mm
+
+
+def _get(uri: str, key: str) -> bytes:
+    return open_store(uri).get_bytes(key)
 
 
 def _shown_channels(dataset: Dataset) -> range:
@@ -131,13 +176,3 @@ def _window(plan: Plan | None) -> tuple[float, float] | None:
     if plan and plan.normalization and plan.normalization[0].method == "ct":
         return plan.normalization[0].low, plan.normalization[0].high
     return None
-
-
-def _read(uri: str, key: str, reference: bool) -> tuple[NDArray, Sequence[float]]:
-    """(1, I, J, K) voxels and their spacing."""
-    data = open_store(uri).get_bytes(key)
-    with tempfile.TemporaryDirectory(prefix="medseg-report-") as folder:
-        path = Path(folder) / key.rsplit("/", 1)[-1]
-        path.write_bytes(data)
-        image = read_nifti_reference(path) if reference else read_nifti(path)
-    return image.array, image.geometry.spacing_mm

@@ -52,19 +52,50 @@ def draw_overlay(
     """
     axis = slice_axis(image.shape, spacing_mm)
     index = largest_slice(reference if reference.any() else prediction, axis)
-    planes = [np.take(volume, index, axis)[::-1, ::-1].T for volume in (image, reference, prediction)]
-    across, down = (float(spacing_mm[other]) for other in range(3) if other != axis)
-    view = _view((planes[1] > 0) | (planes[2] > 0), (down, across))
+    planes = [displayed(np.take(volume, index, axis)) for volume in (image, reference, prediction)]
+    scale = in_plane(spacing_mm, axis)
+    view = surroundings((planes[1] > 0) | (planes[2] > 0), scale)
     grey, reference_plane, prediction_plane = (plane[view] for plane in planes)
-    shape = _picture_shape(grey.shape, (down, across))
+    return draw_plane(grey, reference_plane, prediction_plane, scale, window)
+
+
+def draw_plane(
+    grey: Plane,
+    reference: Plane,
+    prediction: Plane,
+    spacing_mm: tuple[float, float],
+    window: tuple[float, float] | None,
+) -> NDArray[np.uint8]:
+    """Draw what is shown of one slice.
+
+    Args:
+        grey, reference, prediction: (rows, columns) as displayed; intensities and class values.
+        spacing_mm: pixel size down and across.
+        window: as in ``draw_overlay``.
+
+    Returns:
+        (360, 360, 3) RGB, black where the planes end.
+    """
+    shape = _picture_shape(grey.shape, spacing_mm)
     picture = np.repeat(_resized(_grey(grey.astype(np.float32), window), shape)[..., None], 3, axis=2)
-    values = [int(value) for value in np.union1d(reference_plane, prediction_plane) if value]
+    values = [int(value) for value in np.union1d(reference, prediction) if value]
     for value in values:
-        fill = _resized(prediction_plane == value, shape) > 0.5
+        fill = _resized(prediction == value, shape) > 0.5
         picture[fill] = (1 - FILL_OPACITY) * picture[fill] + FILL_OPACITY * np.array(class_colour(value))
     for value in values:
-        picture[_outline(_resized(reference_plane == value, shape) > 0.5)] = class_colour(value)
+        picture[_outline(_resized(reference == value, shape) > 0.5)] = class_colour(value)
     return _on_square(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
+
+
+def displayed(plane: NDArray[Any]) -> Plane:
+    """A slice of a RAS+ volume as radiologists see it: rows downwards, the patient's right on the left."""
+    return plane[::-1, ::-1].T
+
+
+def in_plane(spacing_mm: Sequence[float], axis: int) -> tuple[float, float]:
+    """Pixel size down and across of a displayed slice across an axis."""
+    across, down = (float(spacing_mm[other]) for other in range(3) if other != axis)
+    return down, across
 
 
 def class_colour(value: int) -> tuple[int, int, int]:
@@ -79,7 +110,7 @@ def largest_slice(mask: NDArray[Any], axis: int) -> int:
     return int(areas.argmax()) if areas.any() else mask.shape[axis] // 2
 
 
-def _view(marked: Plane, spacing_mm: tuple[float, float]) -> tuple[slice, slice]:
+def surroundings(marked: Plane, spacing_mm: tuple[float, float]) -> tuple[slice, slice]:
     """Rows and columns of a square in mm around what is marked, within the image; all of it where nothing is."""
     if not marked.any():
         return slice(None), slice(None)

@@ -68,6 +68,15 @@ class RunResults:
     faults: list[str]
 
     @property
+    def run_id(self) -> str:
+        return self.run_uri.rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def started(self) -> str:
+        """UTC, ISO 8601; empty where the run does not say."""
+        return str(self.environment.get("started", ""))
+
+    @property
     def models(self) -> list[str]:
         return list(dict.fromkeys(unit.model for unit in self.units))
 

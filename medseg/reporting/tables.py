@@ -1,15 +1,11 @@
-"""The leaderboard as CSV, Markdown and plain text."""
+"""What the columns of scores and costs are called, how they are rounded, and the leaderboard in a terminal."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 
 from medseg.reporting.leaderboard import LeaderboardRow
-
-LEADERBOARD_COLUMNS = tuple(field.name for field in fields(LeaderboardRow))
+from medseg.reporting.table import ABSENT, as_text
 
 DIGITS = {
     "hd95_mm": 2,
@@ -18,7 +14,13 @@ DIGITS = {
     "volume_error_ml": 2,
     "train_seconds": 0,
     "seconds_per_case": 2,
+    "seconds_per_case_p95": 2,
+    "device_hours": 2,
     "parameters_millions": 2,
+    "gmacs": 2,
+    "train_peak_gb": 2,
+    "predict_peak_gb": 2,
+    "mean_rank": 2,
 }  # all others 4
 HEADINGS = {
     "rank": "Rank",
@@ -35,49 +37,58 @@ HEADINGS = {
     "nsd": "NSD",
     "volume_error_ml": "Volume error (ml)",
     "relative_volume_error": "Relative volume error",
+    "absence_specificity": "Absence specificity",
+    "dice_low": "Dice from (95%)",
+    "dice_high": "Dice to (95%)",
     "dice_spread": "Dice SD",
+    "rank_low": "Rank from (95%)",
+    "rank_high": "Rank to (95%)",
+    "mean_rank": "Mean rank",
     "seconds_per_case": "s per case",
+    "seconds_per_case_p95": "s per case (95th percentile)",
     "train_seconds": "Training (s)",
+    "device_hours": "Device hours",
     "parameters_millions": "Parameters (M)",
+    "gmacs": "GMACs",
+    "train_peak_gb": "Training memory (GB)",
+    "predict_peak_gb": "Prediction memory (GB)",
+    "pareto": "Pareto",
+    "device": "Device",
     "weights": "Weights",
     "trainings": "Trainings",
+    # of classes
+    "absent": "Absent",
+    "undefined_dice": "Without Dice",
+    "missed": "Missed",
+    "invented": "Invented",
+    "not_predicted": "Not predicted",
+    "lesions_found": "Lesions found",
+    "lesions_missed": "Lesions missed",
+    "lesions_invented": "Lesions invented",
+    # of pairs and ranks
+    "metric": "Metric",
+    "first": "Better",
+    "second": "Than",
+    "difference": "Difference",
+    "cases": "Cases",
+    "p_holm": "p (Holm)",
+    "significant": "Significant",
+    "mean": "Mean",
+    "rank_by_mean_rank": "Rank by mean rank",
 }
 TERMINAL_COLUMNS = (
     *("rank", "model", "status", "dice", "iou", "hd95_mm", "nsd"),
-    *("seconds_per_case", "train_seconds", "parameters_millions"),
+    *("seconds_per_case", "device_hours", "parameters_millions"),
 )
 NO_RESULTS = "No results: no model of this run has started."
 
 
-def leaderboard_csv(rows: Sequence[LeaderboardRow]) -> bytes:
-    """UTF-8 CSV with the header ``LEADERBOARD_COLUMNS``; None is an empty cell, floats have 10 significant digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(LEADERBOARD_COLUMNS)
-    for row in rows:
-        values = [getattr(row, column) for column in LEADERBOARD_COLUMNS]
-        writer.writerow(f"{value:.10g}" if isinstance(value, float) else value for value in values)
-    return text.getvalue().encode()
-
-
-def leaderboard_markdown(rows: Sequence[LeaderboardRow], title: str) -> str:
-    """The table and the reasons of the models without a rank."""
-    lines = [f"# {title}", ""]
-    if not rows:
-        return "\n".join([*lines, NO_RESULTS, ""])
-    columns = [column for column in HEADINGS if column != "trainings"]
-    lines += [_markdown_row(HEADINGS[column] for column in columns), _markdown_row("---" for _ in columns)]
-    lines += [_markdown_row(_escaped(cell(row, column)) for column in columns) for row in rows]
-    reasons = [f"- **{_escaped(row.model)}** {row.status}: {_escaped(row.reason)}" for row in rows if row.reason]
-    return "\n".join([*lines, *(["", "## Not ranked", "", *reasons] if reasons else []), ""])
-
-
 def format_leaderboard(rows: Sequence[LeaderboardRow]) -> str:
-    """The table for a terminal; reasons stand below it."""
+    """The table for a terminal, Dice with its 95% interval; reasons stand below it."""
     if not rows:
         return NO_RESULTS
     table = [[HEADINGS[column] for column in TERMINAL_COLUMNS]]
-    table += [[cell(row, column) for column in TERMINAL_COLUMNS] for row in rows]
+    table += [[_terminal_cell(row, column) for column in TERMINAL_COLUMNS] for row in rows]
     widths = [max(len(line[index]) for line in table) for index in range(len(TERMINAL_COLUMNS))]
     lines = [_aligned(line, widths) for line in table]
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -86,29 +97,26 @@ def format_leaderboard(rows: Sequence[LeaderboardRow]) -> str:
 
 def cell(row: LeaderboardRow, column: str) -> str:
     """A value as people read it; an absent one is a dash."""
-    value = getattr(row, column)
     if column == "trainings":
         return f"{row.trainings_succeeded}/{row.trainings}"
-    return number(value, DIGITS.get(column, 4)) if isinstance(value, float) else "–" if value is None else str(value)
+    return as_text(getattr(row, column), DIGITS.get(column, 4))
 
 
 def number(value: float | None, digits: int = 4) -> str:
     """Fixed decimals; an absent value is a dash."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return ABSENT if value is None else f"{value:.{digits}f}"
+
+
+def _terminal_cell(row: LeaderboardRow, column: str) -> str:
+    if column == "dice" and row.dice_low is not None:
+        return f"{number(row.dice)} ({number(row.dice_low)} to {number(row.dice_high)})"
+    return cell(row, column)
 
 
 def _aligned(cells: list[str], widths: list[int]) -> str:
-    text = {"model", "status"}
+    text = {"model", "status", "dice"}
     parts = [
         value.ljust(width) if column in text else value.rjust(width)
         for column, value, width in zip(TERMINAL_COLUMNS, cells, widths, strict=True)
     ]
     return "  ".join(parts).rstrip()
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")

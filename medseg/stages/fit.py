@@ -19,6 +19,7 @@ from medseg.metrics.aggregate import mean_of_defined
 from medseg.metrics.overlap import overlap_counts
 from medseg.models import registry
 from medseg.models.adapter import Segmenter
+from medseg.models.operations import patch_multiply_adds
 from medseg.models.pretrained import Shape, load_pretrained
 from medseg.models.weights import renames, timm_name
 from medseg.models.weights_file import in_names_of_timm, read_weights
@@ -63,6 +64,9 @@ def fit(
             _start_from(weights, network, unit, plan)
         if unit.train.encoder != EncoderConfig() and not network.encoder_parameters():
             log.info("%s: has no encoder to treat apart, train.encoder is ignored", unit.model)
+        patch = plan.patch_2d if dimensions == 2 else plan.patch_3d
+        assert patch is not None, "train has checked that the data has the model's dimensions"
+        operations = patch_multiply_adds(network, plan.channels, patch)
         trainer = Trainer(
             network,
             unit.train,
@@ -81,6 +85,9 @@ def fit(
             "epoch": best["epoch"],
             "validation_dice": best["validation_dice"],
             "parameters": sum(p.numel() for p in network.parameters()),
+            "patch": patch,
+            "multiply_adds": operations,
+            "train_peak_bytes": trainer.peak_bytes,
             "train_seconds": trainer.elapsed_s,
             "device": device_name(trainer.device),
             "weights": weights.note.model_dump() if weights else None,
@@ -103,8 +110,9 @@ def _start_from(weights: StartingWeights, network: Segmenter, unit: UnitConfig, 
 def _validation(
     unit: UnitConfig, plan: Plan, dimensions: int, cases: list[CaseArrays]
 ) -> Callable[[nn.Module], Validation]:
-    """Mean Dice over the validation cases on the plan's grid, and a picture of the first one."""
+    """Dice over the validation cases on the plan's grid, and a picture of the first one."""
     spacing_mm = plan.spacing_mm or (1.0, 1.0, 1.0)
+    classes = [name for name, value in plan.labels.items() if value]
 
     def validate(network: nn.Module) -> Validation:
         predictor = Predictor(network, plan, dimensions, unit.evaluate.overlap, amp=unit.train.amp)
@@ -112,15 +120,17 @@ def _validation(
         for case in cases:
             image, reference = case.image[:], case.reference[:]
             prediction = predictor.scores(image).argmax(0).to(torch.uint8).numpy()
-            dice.append(mean_dice(prediction, reference, len(plan.labels)))
+            dice.append(class_dice(prediction, reference, len(classes)))
             if picture is None:
                 picture = draw_overlay(image[0], reference, prediction, spacing_mm)
-        return Validation(float(np.nan_to_num(mean_of_defined(np.array(dice), axis=0))), picture)
+        scores = np.reshape(dice, (len(cases), len(classes)))
+        mean = mean_of_defined(mean_of_defined(scores, axis=1), axis=0)
+        per_class = dict(zip(classes, mean_of_defined(scores, axis=0).tolist(), strict=True))
+        return Validation(float(np.nan_to_num(mean)), per_class, picture)
 
     return validate
 
 
-def mean_dice(prediction: NDArray[np.uint8], reference: NDArray[np.uint8], classes: int) -> float:
-    """Mean over the foreground classes that either array holds; NaN where neither holds any."""
-    scores = [overlap_counts(prediction == value, reference == value).dice for value in range(1, classes)]
-    return float(mean_of_defined(np.array(scores), axis=0))
+def class_dice(prediction: NDArray[np.uint8], reference: NDArray[np.uint8], classes: int) -> NDArray[np.float64]:
+    """(classes,) Dice of the foreground classes 1, 2, …; NaN for those that neither array holds."""
+    return np.array([overlap_counts(prediction == value, reference == value).dice for value in range(1, classes + 1)])

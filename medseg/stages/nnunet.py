@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from medseg.artifacts import MODEL_FILE, Plan, Splits
@@ -17,7 +16,7 @@ from medseg.training.checkpoint import to_bytes
 from medseg.training.device import pick_device
 from medseg.training.nnunet.fit import fit
 from medseg.training.nnunet.machine import Machine
-from medseg.training.nnunet.prediction import Predictions
+from medseg.training.nnunet.prediction import NotPredicted, Predicted, predict
 from medseg.training.nnunet.workspace import Scans
 
 
@@ -35,11 +34,16 @@ def fit_nnunet(
     store.put_bytes(MODEL_FILE, to_bytes(state | described))
 
 
-@contextlib.contextmanager
-def nnunet_predictions(
-    store: Store, unit: UnitConfig, plan: Plan, cases: Sequence[str], config: EvaluateConfig
-) -> Iterator[Predictions]:
-    """Predictions with the unit's ``model.pt``; their files go when the context ends.
+def predict_nnunet(
+    store: Store,
+    unit: UnitConfig,
+    plan: Plan,
+    cases: Sequence[str],
+    config: EvaluateConfig,
+    predicted: Predicted,
+    not_predicted: NotPredicted,
+) -> int:
+    """Predict with the unit's ``model.pt`` and hand over each case as it is done; returns the most memory in use.
 
     Raises:
         RecipeError: the package is not installed.
@@ -50,7 +54,8 @@ def nnunet_predictions(
     with tempfile.TemporaryDirectory(prefix="medseg-nnunet-") as folder:
         model = Path(folder) / MODEL_FILE
         store.get_file(MODEL_FILE, model)
-        yield Predictions(model, _scans(plan, ("images",)), cases, config, machine, Path(folder))
+        scans = _scans(plan, ("images",))
+        return predict(model, scans, cases, config, machine, Path(folder), predicted, not_predicted)
 
 
 def _scans(plan: Plan, prefixes: tuple[str, ...]) -> Scans:

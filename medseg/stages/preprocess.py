@@ -207,7 +207,9 @@ def _check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     """What the recipe asks of the data must fit before hours of work go into it."""
     registry.check_dimensions([entry.model for entry in recipe.models], dataset.dimensions, dataset.name)
     for entry in recipe.models:
-        registry.unit_config(recipe, entry.model).evaluate.tolerances(dataset.foreground)
+        evaluate = registry.unit_config(recipe, entry.model).evaluate
+        evaluate.tolerances(dataset.foreground)
+        evaluate.lesions_of(dataset.foreground)
 
 
 def _uri(recipe: Recipe, dataset: Dataset, dataset_uri: str) -> str:

@@ -44,9 +44,23 @@ def load_run(run_uri: str) -> Recipe:
     try:
         text = store.get_bytes(CONFIG_FILE).decode()
     except NotFoundError:
-        there = ", ".join(run_ids(artifacts.store_uri_of_run(run_uri))) or "none"
-        raise StageError(f"{run_uri}: no such run; runs in this store: {there}") from None
+        raise _no_such_run(run_uri) from None
     return recipe_from_yaml(text, f"{run_uri}/{CONFIG_FILE}")
+
+
+def require_run(run_uri: str) -> None:
+    """Pass a run that left anything in the store, be it damaged.
+
+    Raises:
+        StageError: nothing lies there; names the runs that are there.
+    """
+    if not open_store(run_uri).list():
+        raise _no_such_run(run_uri)
+
+
+def _no_such_run(run_uri: str) -> StageError:
+    there = ", ".join(run_ids(artifacts.store_uri_of_run(run_uri))) or "none"
+    return StageError(f"{run_uri}: no such run; runs in this store: {there}")
 
 
 def run_ids(store_uri: str) -> list[str]:

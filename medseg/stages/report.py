@@ -4,59 +4,92 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from medseg import artifacts
-from medseg.artifacts import LEADERBOARD_FILE, REPORT_FILE
+from medseg.artifacts import METRICS_FILE, REPORT_FILE, RESULTS_FILE, RESULTS_SCHEMA_FILE, SUMMARY_FILE
 from medseg.errors import StageError
+from medseg.metrics.ranking import Comparison
+from medseg.reporting.comparisons import comparisons
 from medseg.reporting.leaderboard import LeaderboardRow, rank_models
+from medseg.reporting.results import RunResults
 from medseg.reporting.run_reader import read_run
-from medseg.reporting.tables import leaderboard_csv, leaderboard_markdown
-from medseg.storage import open_store
+from medseg.reporting.run_records import record_of, write_record
+from medseg.reporting.trend import Trend, describe_worse, find_trend
+from medseg.stages.record import now
+from medseg.storage import Store, open_store
 
 log = logging.getLogger(__name__)
 
 REPORT_FOLDER = "report"
+MODELS_FOLDER = "models"
+TENSORBOARD_FOLDER = "tensorboard"
 MARKDOWN_FILE = "leaderboard.md"
 
 
 def report(run_uri: str) -> str:
-    """Write ``report/`` with the page, ``leaderboard.csv`` and ``leaderboard.md``; return the URI of the page.
+    """Write ``report/`` with the page, the tables and ``results.json``; return the URI of the page.
 
-    Missing or damaged results are named in the report and stop nothing; it is made anew at every call.
+    Missing or damaged results are named in the report and stop nothing; it is made anew at every call. A finished run
+    is remembered in the store's ``leaderboard/``, where later runs of its name find it.
 
     Raises:
         StorageError: the store cannot be read or written.
     """
-    from medseg.reporting.page import render  # draws with matplotlib, which the other functions here need not load
+    # these draw with matplotlib, which the other functions here need not load
+    from medseg.reporting.gallery import gallery
+    from medseg.reporting.page import render
+    from medseg.reporting.tensorboard import write_tensorboard
 
     results = read_run(run_uri)
-    rows = rank_models(results)
+    trend, faults = find_trend(results)
+    results = replace(results, faults=[*results.faults, *faults])
+    compared = comparisons(results)
+    rows = rank_models(results, compared)
     for fault in results.faults:
         log.warning("report: %s", fault)
-    title = results.recipe.name if results.recipe else run_uri.rstrip("/").rsplit("/", 1)[-1]
-    store = open_store(artifacts.join(run_uri, REPORT_FOLDER))
     with tempfile.TemporaryDirectory(prefix="medseg-report-") as scratch:
         folder = Path(scratch)
-        (folder / LEADERBOARD_FILE).write_bytes(leaderboard_csv(rows))
-        (folder / MARKDOWN_FILE).write_text(leaderboard_markdown(rows, title), encoding="utf-8")
-        (folder / REPORT_FILE).write_text(render(results, rows), encoding="utf-8")
-        store.put_folder(folder, marker=REPORT_FILE)
+        for name, data in _files(results, rows, compared, trend).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        drawn = gallery(results, [row.model for row in rows])
+        (folder / REPORT_FILE).write_text(render(results, rows, compared, trend, drawn), encoding="utf-8")
+        write_tensorboard(results, drawn, folder / TENSORBOARD_FOLDER)
+        _put(folder, open_store(artifacts.join(run_uri, REPORT_FOLDER)))
+    if record := record_of(results, rows):
+        write_record(record, artifacts.store_uri_of_run(run_uri))
     return artifacts.join(run_uri, REPORT_FOLDER, REPORT_FILE)
+
+
+def _put(folder: Path, store: Store) -> None:
+    """Upload a report, and remove what an earlier one said of models that are no longer there."""
+    store.put_folder(folder, marker=REPORT_FILE)
+    for item in store.list():
+        if not (folder / item.key).is_file():
+            store.delete(item.key)
 
 
 def leaderboard(run_uri: str) -> list[LeaderboardRow]:
     """The ranking alone, read from the run's scores."""
-    return rank_models(read_run(run_uri))
+    results = read_run(run_uri)
+    return rank_models(results, comparisons(results))
 
 
 def require_success(run_uri: str) -> None:
     """Pass only a run in which every training of every model has scores.
 
+    A model that is significantly worse than in the last finished run of this name is a warning, or with the recipe's
+    ``gate.fail_if_worse`` a fault too.
+
     Raises:
-        StageError: names each model that has none, its reason, and where the results of the others are.
+        StageError: names each model without scores, its reason, and where the results of the others are; or each model
+            that is worse, its numbers and the run before.
     """
-    rows = leaderboard(run_uri)
+    results = read_run(run_uri)
+    rows = rank_models(results, {})
     bad = [f"  {row.model} {row.status}: {row.reason}" for row in rows if row.status != "succeeded"]
     if not rows:
         bad = ["  no model of this run has started"]
@@ -67,3 +100,47 @@ def require_success(run_uri: str) -> None:
             f"{len(bad)} of {len(rows)} models did not succeed:\n{lines}\n"
             f"The results of the others are in the report, {page}; the same run_id starts again what is missing"
         )
+    _refuse_worse(results)
+
+
+def _refuse_worse(results: RunResults) -> None:
+    trend, faults = find_trend(results)
+    for fault in faults:
+        log.warning("gate: %s", fault)
+    if not trend or not trend.worse:
+        return
+    lines = "\n".join(f"  {describe_worse(change)}" for change in trend.worse)
+    message = f"significantly worse than in run {trend.run_id}, started {trend.started}:\n{lines}"
+    if results.recipe and results.recipe.gate.fail_if_worse:
+        raise StageError(f"{message}\nThe recipe asks for this to fail (gate.fail_if_worse)")
+    log.warning("gate: %s", message)
+
+
+def _files(
+    results: RunResults, rows: Sequence[LeaderboardRow], compared: Mapping[str, Comparison], trend: Trend | None
+) -> dict[str, bytes]:
+    """What lies beside the page, by its path in the report's folder."""
+    from medseg.reporting import score_tables
+    from medseg.reporting.results_file import schema
+    from medseg.reporting.results_of_run import results_of_run
+    from medseg.reporting.summary import summary_markdown
+
+    models = [row.model for row in rows if row.trainings_succeeded]
+    tables = (
+        score_tables.leaderboard_table(rows),
+        score_tables.classes_table(results, models),
+        score_tables.pairs_table(compared),
+        score_tables.ranks_table(compared),
+        score_tables.cases_table(results, models),
+    )
+    files = {name: data for table in tables for name, data in table.files().items()}
+    title = results.recipe.name if results.recipe else results.run_id
+    files[MARKDOWN_FILE] = summary_markdown(rows, title, trend).encode()
+    found = results_of_run(results, rows, compared, trend, now())
+    files[RESULTS_FILE] = found.to_bytes()
+    files[RESULTS_SCHEMA_FILE] = schema()
+    for model in models:
+        files[f"{MODELS_FOLDER}/{model}/{METRICS_FILE}"] = score_tables.cases_table(results, [model]).csv()
+    for summary in (summary for summary in found.models if summary.model in models):
+        files[f"{MODELS_FOLDER}/{summary.model}/{SUMMARY_FILE}"] = summary.to_bytes()
+    return files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,18 +32,25 @@ class Progress:
     tensorboard: TensorBoardLog
     score: str = "validation Dice"
 
-    def tell(self, history: list[EpochRecord], used: float, picture: NDArray[np.uint8] | None = None) -> None:
+    def tell(
+        self,
+        history: list[EpochRecord],
+        used: float,
+        validation_dice: Mapping[str, float],
+        picture: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Tell of the last epoch in ``history``.
 
         Args:
             used: part of the budget, 0 to 1.
+            validation_dice: by class; NaN where no validation case holds it.
             picture: (rows, columns, 3) of a prediction.
         """
         record = history[-1]
         self.checkpoints.upload(HISTORY_FILE, to_csv(history))
-        self.tensorboard.scalars(record)
+        self.tensorboard.scalars(record, validation_dice)
         if picture is not None:
-            self.tensorboard.picture("validation/prediction", picture, record.step)
+            self.tensorboard.picture("validation/prediction", picture, record.step, used)
         for key, data in self.tensorboard.files():
             self.checkpoints.upload(key, data)
         dice = "" if record.validation_dice is None else f", {self.score} {record.validation_dice:.3f}"

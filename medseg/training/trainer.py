@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from medseg.training.history import EpochRecord, TensorBoardLog
 from medseg.training.losses import dice_cross_entropy
 from medseg.training.memory import naming_memory_failures
 from medseg.training.optimization import learning_rate, make_optimizer, parameter_groups, set_learning_rate
+from medseg.training.peak_memory import PeakMemory
 from medseg.training.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,10 @@ EPOCH_CHECKPOINT_S = 10.0  # epochs of a second do not write a checkpoint each
 
 @dataclass(frozen=True)
 class Validation:
-    """Mean Dice over the validation cases, and a picture of one of them (rows, columns, 3)."""
+    """Mean Dice over the validation cases, by class name too, and a picture of one of them (rows, columns, 3)."""
 
     dice: float
+    per_class: Mapping[str, float] = field(default_factory=dict)
     picture: NDArray[np.uint8] | None = None
 
 
@@ -67,6 +69,7 @@ class Trainer:
         name: str,
     ) -> None:
         self.device = pick_device()
+        self._memory = PeakMemory(self.device)
         self.network = network.to(self.device)
         self._config = config
         self._batch_size = batch_size
@@ -89,6 +92,7 @@ class Trainer:
         self._loss_sum = 0.0
         self._loss_count = 0
         self._earlier_s = 0.0
+        self._earlier_peak_bytes = 0
         self._max_s = config.max_minutes * 60 if config.max_minutes else None
         self._checkpoint_s = config.checkpoint_minutes * 60
         self._best: dict[str, Any] | None = None
@@ -99,6 +103,11 @@ class Trainer:
     def elapsed_s(self) -> float:
         """Training time of all sessions together."""
         return self._earlier_s + time.monotonic() - self._started
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory in use in any session; see ``PeakMemory``."""
+        return max(self._earlier_peak_bytes, self._memory.bytes)
 
     def fit(self, patches: Dataset[dict[str, torch.Tensor]]) -> dict[str, Any]:
         """Train to the end of the budget and return the best state: ``network``, ``epoch``, ``validation_dice``.
@@ -177,7 +186,8 @@ class Trainer:
             self._best, self._best_is_saved = self._best_state(record), False
         if self._finished or self._since_checkpoint_s > min(EPOCH_CHECKPOINT_S, self._checkpoint_s):
             self._save()
-        self._told.tell(self._history, self._progress, validation.picture if validation else None)
+        per_class, picture = (validation.per_class, validation.picture) if validation else ({}, None)
+        self._told.tell(self._history, self._progress, per_class, picture)
 
     @torch.no_grad()
     def _score(self) -> Validation:
@@ -224,6 +234,7 @@ class Trainer:
             "loss_sum": self._loss_sum,
             "loss_count": self._loss_count,
             "elapsed_s": self.elapsed_s,
+            "peak_bytes": self.peak_bytes,
             "best": self._stopping.best,
             "without_improvement": self._stopping.without_improvement,
             "history": [asdict(record) for record in self._history],
@@ -241,6 +252,7 @@ class Trainer:
         torch.set_rng_state(state["random"])
         torch.cuda.set_rng_state_all(state["random_cuda"])
         self._step, self._earlier_s = state["step"], state["elapsed_s"]
+        self._earlier_peak_bytes = state.get("peak_bytes", 0)  # an earlier medseg did not measure it
         self._loss_sum, self._loss_count = state["loss_sum"], state["loss_count"]
         self._stopping.best = state["best"]
         self._stopping.without_improvement = state["without_improvement"]

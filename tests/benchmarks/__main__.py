@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from tests.benchmarks.timing import Line, machine
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS")
-BENCHMARKS = ("resampling", "nifti_files", "dicom_series", "archive")
+BENCHMARKS = ("resampling", "nifti_files", "dicom_series", "surface_metrics", "archive")
 WIDTHS = (48, 26, 48, 44)
 
 

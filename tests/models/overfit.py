@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medseg.config import UnitConfig
+from medseg.metrics.aggregate import mean_of_defined
 from medseg.models import registry
-from medseg.stages.fit import mean_dice
+from medseg.stages.fit import class_dice
 from medseg.training.losses import dice_cross_entropy
 from medseg.training.optimization import learning_rate, make_optimizer, parameter_groups, set_learning_rate
 from tests.conftest import SHARED_DATA
@@ -84,7 +85,8 @@ def _dice(network: torch.nn.Module, scene: Scene) -> float:
     network.eval()
     predictions = network(scene.images).argmax(1).numpy()
     pairs = zip(predictions, scene.references[:, 0].numpy(), strict=True)
-    return float(np.mean([mean_dice(prediction, reference, scene.classes) for prediction, reference in pairs]))
+    dice = [class_dice(prediction, reference, scene.classes - 1) for prediction, reference in pairs]
+    return float(mean_of_defined(np.array(dice), axis=1).mean())
 
 
 def _xray(name: str, size: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -14,7 +14,8 @@ from medseg.config import UnitConfig
 from medseg.errors import RecipeError
 from medseg.models import registry
 from medseg.models.adapter import Segmenter
-from medseg.models.profile import Profile, multiply_adds, prediction_bytes, profile, training_bytes
+from medseg.models.operations import multiply_adds, patch_multiply_adds
+from medseg.models.profile import Profile, prediction_bytes, profile, training_bytes
 from medseg.training.losses import dice_cross_entropy
 
 FLOAT = 4  # bytes
@@ -41,6 +42,34 @@ def with_train(unit: UnitConfig, **changes: object) -> UnitConfig:
 def test_a_convolution_multiplies_its_window_at_every_pixel() -> None:
     network = Segmenter(nn.Conv2d(1, 2, 3, padding=1)).to("meta")
     assert multiply_adds(network, meta(1, 1, 8, 8)) == 2 * 9 * 64
+
+
+def test_a_network_in_training_is_counted_without_being_touched() -> None:
+    """Weights, mode and random numbers stay as they are."""
+    network = Segmenter(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.Dropout())).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    random = torch.get_rng_state()
+    assert patch_multiply_adds(network, 1, (8, 8)) == 2 * 9 * 64
+    assert network.training
+    assert torch.equal(torch.get_rng_state(), random)
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_detector_in_training_is_counted_with_all_its_detections_and_keeps_its_own() -> None:
+    class Detector(nn.Conv2d):
+        repeats = 1
+
+        def detect_most(self) -> None:
+            self.repeats = 5
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            for _ in range(self.repeats):
+                image = super().forward(image)
+            return image
+
+    detector = Detector(1, 1, 3, padding=1)
+    assert patch_multiply_adds(Segmenter(detector), 1, (8, 8)) == 5 * 9 * 64
+    assert detector.repeats == 1
 
 
 def test_attention_is_two_products_of_tokens_with_tokens() -> None:

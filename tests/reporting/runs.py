@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +30,27 @@ HISTORY = (
 class ScratchRun:
     """A run whose parts a test adds one by one; every test case holds a liver, odd ones a tumour too."""
 
-    def __init__(self, folder: Path, cases: tuple[str, ...] = TEST_CASES) -> None:
-        self.uri = artifacts.run_uri(str(folder), "demo-1")
+    def __init__(
+        self, folder: Path, cases: tuple[str, ...] = TEST_CASES, run_id: str = "demo-1", dataset: str = "organs"
+    ) -> None:
+        self.uri = artifacts.run_uri(str(folder), run_id)
         self.store: Store = open_store(self.uri)
-        self.dataset_uri = artifacts.dataset_uri(str(folder), "organs", "v1")
-        self.preprocessed_uri = artifacts.preprocessed_uri(str(folder), "v1", "p1")
+        self.dataset = dataset
+        self.dataset_uri = artifacts.dataset_uri(str(folder), dataset, "v1")
+        self.preprocessed_uri = artifacts.preprocessed_uri(str(folder), "v1", run_id)
         self.cases = cases
         self.folder = folder
         self._write_dataset()
 
-    def config(self, models: list[str], seeds: tuple[int, ...] = (0,)) -> None:
+    def config(self, models: list[str], seeds: tuple[int, ...] = (0,), more: str = "") -> None:
+        """The recipe; ``more`` are further lines of it."""
         names = "".join(f"\n  - {model}" for model in models)
-        text = f"name: demo\ndataset: {{name: organs}}\ntrain: {{seeds: {list(seeds)}}}\nmodels:{names}\n"
+        text = f"name: demo\ndataset: {{name: organs}}\ntrain: {{seeds: {list(seeds)}}}\nmodels:{names}\n{more}"
         self.store.put_bytes(artifacts.CONFIG_FILE, text.encode())
+
+    def environment(self, started: str, **facts: object) -> None:
+        text = json.dumps({"started": started, **facts})
+        self.store.put_bytes(artifacts.ENVIRONMENT_FILE, text.encode())
 
     def status(self, model: str, state: str, seed: int = 0, reason: str = "", stage: str = "train") -> None:
         status = Status(
@@ -54,11 +63,12 @@ class ScratchRun:
         )
         self.put(model, artifacts.STATUS_FILE, status.to_bytes(), seed)
 
-    def succeed(self, model: str, shift: int = 0, seed: int = 0, weights: str = "") -> None:
+    def succeed(self, model: str, shift: int = 0, seed: int = 0, weights: str = "", **costs: object) -> None:
         """A training whose predictions are the references moved by some voxels along I: 0 is perfect.
 
         Args:
             weights: where those that it started from lie; empty for random ones.
+            costs: further fields of its summary.
         """
         rows: list[ScoreRow] = []
         for case in self.cases:
@@ -79,11 +89,11 @@ class ScratchRun:
             scores=means.scores,
             per_class=means.per_class,
             pooled=means.pooled,
-            seconds_per_case=0.5,
-            train_seconds=60.0 + seed,
-            parameters=1_500_000,
-            device="cpu",
             weights=PretrainedWeights(place=weights, sha256="") if weights else None,
+            **{
+                **{"seconds_per_case": 0.5, "train_seconds": 60.0 + seed, "parameters": 1_500_000, "device": "cpu"},
+                **costs,
+            },  # type: ignore[arg-type]
         )
         self.put(model, artifacts.METRICS_FILE, write_metrics(rows), seed)
         self.put(model, artifacts.SUMMARY_FILE, summary.to_bytes(), seed)
@@ -101,7 +111,7 @@ class ScratchRun:
             channel_names={"0": "CT"},
             labels={"background": 0, **LABELS},
             numTraining=5,
-            name="organs",
+            name=self.dataset,
             version="v1",
             modality="ct",
             dimensions=3,

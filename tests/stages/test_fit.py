@@ -1,25 +1,19 @@
-"""The score that picks the best epoch."""
+"""The scores that pick the best epoch."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from medseg.stages.fit import mean_dice
+from medseg.stages.fit import class_dice
 
 REFERENCE = np.array([1, 1, 2, 2, 0, 0], np.uint8)
 
 
-def test_the_mean_over_the_classes() -> None:
+def test_every_class_has_its_own_dice() -> None:
     prediction = np.array([1, 1, 2, 0, 0, 0], np.uint8)
-    assert mean_dice(prediction, REFERENCE, classes=3) == (1 + 2 / 3) / 2
+    np.testing.assert_array_equal(class_dice(prediction, REFERENCE, classes=2), [1, 2 / 3])
 
 
-def test_a_class_in_neither_does_not_count_and_one_in_one_of_both_does() -> None:
-    assert mean_dice(REFERENCE, REFERENCE, classes=9) == 1
-    assert mean_dice(np.full(6, 3, np.uint8), REFERENCE, classes=4) == 0
-
-
-def test_nothing_in_both_is_undefined() -> None:
-    assert math.isnan(mean_dice(np.zeros(6, np.uint8), np.zeros(6, np.uint8), classes=3))
+def test_a_class_in_neither_is_undefined_and_one_in_one_of_both_is_zero() -> None:
+    np.testing.assert_array_equal(class_dice(REFERENCE, REFERENCE, classes=3), [1, 1, np.nan])
+    np.testing.assert_array_equal(class_dice(np.full(6, 3, np.uint8), REFERENCE, classes=3), [0, 0, 0])

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from medseg import artifacts
 from medseg.artifacts import Splits, Status, Summary
@@ -119,18 +120,31 @@ def test_it_is_trained_and_scored_on_our_cases_like_every_model(
 def _check_scores(scene: Scene, unit: Store, summary: Summary) -> None:
     test = scene.splits().test
     assert [(row["epoch"], row["step"]) for row in history(unit)] == [("1", "8"), ("2", "16")]
+    shown = EventAccumulator(str(unit.local_path("tensorboard"))).Reload()
+    assert [event.step for event in shown.Scalars("validation_dice/foreground")] == [8, 16]
     assert summary.scores["dice"] is not None
     assert summary.scores["dice"] > 0.3
     assert (summary.cases, summary.cases_missing) == (len(test), 0)
     assert (summary.seconds_per_case or 0) > 0
     assert summary.train_seconds > 0
     assert summary.parameters > 100_000
+    assert (summary.multiply_adds or 0) > np.prod(summary.patch or ()) > 1
+    assert min(summary.train_peak_bytes or 0, summary.predict_peak_bytes or 0) > 100e6
+    assert sum(one.voxels for one in summary.calibration or ()) == np.sum(summary.confusion)
+    _check_probabilities(summary)
     rows = csv.DictReader(io.StringIO(unit.get_bytes(artifacts.METRICS_FILE).decode()))
     assert [row["case"] for row in rows] == test
     for case in test:
         predicted = read_nifti(unit.local_path(artifacts.prediction_key(case)) or Path())
         reference = read_nifti(Path(summary.dataset_uri) / artifacts.reference_key(case))
         assert predicted.geometry.matches(reference.geometry, tolerance_mm=1e-6)
+
+
+def _check_probabilities(summary: Summary) -> None:
+    """With two classes, foreground is predicted where it is more likely than not; a tie in half precision is not."""
+    likely = sum(one.voxels for one in summary.calibration or () if one.low >= 0.5)
+    assert likely == pytest.approx(np.array(summary.confusion)[:, 1].sum(), rel=0.02)
+    assert likely > 100
 
 
 def _check_split(scene: Scene) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from medseg.artifacts import Dataset, Fold
 from medseg.config import TrainConfig
@@ -195,3 +196,12 @@ def test_results_go_to_the_store_and_come_back_without_what_is_half_written(tmp_
         (back / "fold_0/checkpoint_latest.pth").rename(back / "fold_0/checkpoint_final.pth")
         mirror.finish()
     assert [item.key for item in store.list()] == ["nnunet/fold_0/checkpoint_final.pth"]
+
+
+def test_its_foreground_probability_is_what_softmax_leaves_to_the_other_classes() -> None:
+    pytest.importorskip("nnunetv2")
+    from medseg.training.nnunet.predictor import foreground_probability
+
+    for logits in (torch.randn(4, 3, 5, 6) * 30, torch.randn(4, 3, 5, 6).half()):
+        expected = 1 - torch.softmax(logits.float(), 0)[0]
+        torch.testing.assert_close(foreground_probability(logits), expected, rtol=0, atol=1e-6)

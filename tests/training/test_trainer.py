@@ -89,6 +89,29 @@ def test_a_killed_training_ends_with_the_same_weights(
         torch.testing.assert_close(again["network"][name], weight, rtol=0, atol=0)
 
 
+class Heavy(BrightIsForeground):
+    """Takes 200 MiB for a moment."""
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        torch.ones(200 * 2**20, dtype=torch.uint8)
+        return super().__getitem__(index)
+
+
+def test_peak_memory_is_that_of_the_session_that_used_most(store: Store) -> None:
+    """The second session finds a training that is finished, and the first one's peak in its checkpoint."""
+    with Checkpoints(store) as checkpoints, TensorBoardLog() as log:
+        first = trainer(store, checkpoints, log, epochs=1)
+        before = first.peak_bytes
+        first.fit(Heavy())
+    peak_bytes = first.peak_bytes
+    assert peak_bytes > before + 150 * 2**20
+    with Checkpoints(store) as checkpoints, TensorBoardLog() as log:
+        second = trainer(store, checkpoints, log, epochs=1)
+        assert second.peak_bytes < peak_bytes - 100 * 2**20
+        second.fit(BrightIsForeground(killed_at=0))
+        assert second.peak_bytes == pytest.approx(peak_bytes, rel=0.01)
+
+
 def test_a_finished_training_is_not_trained_again(store: Store) -> None:
     train(store, BrightIsForeground())
     train(store, BrightIsForeground(killed_at=0))

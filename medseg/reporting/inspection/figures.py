@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
+from medseg.reporting.figures.style import COLOURS, INK, STYLE, WHISKER_IQR, WIDTH_INCHES
 from medseg.reporting.inspection.text import visible
-from medseg.reporting.plots import COLOURS, INK, STYLE, WHISKER_IQR, WIDTH_INCHES
 
 MOST_DOTS = 200  # per row: more are a cloud that says no more than its box
 LONGEST_NAME = 20

@@ -12,6 +12,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from medseg import __version__
+from medseg.reporting.documents import Picture, template_environment
 from medseg.reporting.inspection import tables
 from medseg.reporting.inspection.composition import has_scale
 from medseg.reporting.inspection.figures import boxes_svg
@@ -19,7 +20,6 @@ from medseg.reporting.inspection.findings import Inspection, Thumbnail
 from medseg.reporting.inspection.statement import alerts, statement
 from medseg.reporting.inspection.text import counted, listed, quantity, visible
 from medseg.reporting.overlays import PICTURE_PIXELS, class_colour
-from medseg.reporting.page import Picture, template_environment
 
 AXES_3D = ("left-right", "posterior-anterior", "inferior-superior")
 AXES_2D = ("across", "down")

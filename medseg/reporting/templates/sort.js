@@ -1,15 +1,20 @@
 for (const button of document.querySelectorAll(".sortable thead button")) {
   button.addEventListener("click", () => {
     const heading = button.parentElement;
+    const isText = heading.classList.contains("text");
     const descending = heading.ariaSort === "ascending";
     for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
     heading.ariaSort = descending ? "descending" : "ascending";
     const body = heading.closest("table").tBodies[0];
-    const value = (row) => row.cells[heading.cellIndex].textContent.trim();
+    const value = (row) => {
+      const cell = row.cells[heading.cellIndex];
+      return (cell.dataset.value ?? cell.textContent).trim();
+    };
+    const number = (text) => parseFloat(text.replace("<", ""));
     const compare = (a, b) => {
       const [x, y] = [value(a), value(b)];
       if (x === "–" || y === "–") return (x === "–") - (y === "–");
-      const order = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+      const order = isText ? x.localeCompare(y) : number(x) - number(y);
       return descending ? -order : order;
     };
     body.append(...[...body.rows].sort(compare));

@@ -45,8 +45,8 @@ def fit(
         device: ``cuda`` or ``cpu``.
 
     Returns:
-        ``network``, ``nnunet`` (what predictions need besides), ``epoch``, ``parameters``, ``train_seconds`` and
-        ``device``.
+        ``network``, ``nnunet`` (what predictions need besides), ``epoch``, ``parameters``, ``patch`` along nnU-Net's
+        axes, ``multiply_adds`` of it, ``train_seconds``, ``train_peak_bytes`` and ``device``.
 
     Raises:
         TrainingError: nnU-Net failed; with its last lines.
@@ -72,7 +72,7 @@ def fit(
                 *(["--c"] if goes_on else []),
                 environment={**machine.environment(prepared, results), **budget.environment()},
                 folder=Path(scratch),
-                heard=_Course(told, mirror, _history(store)).hear,
+                heard=_Course(told, mirror, _history(store), list(scans.dataset.foreground)).hear,
             )
             mirror.finish()
         state = load(open_store(str(results)), MODEL_FILE)
@@ -83,10 +83,11 @@ def fit(
 class _Course:
     """What the process of a training says, passed on as it comes."""
 
-    def __init__(self, told: Progress, mirror: Mirror, history: list[EpochRecord]) -> None:
+    def __init__(self, told: Progress, mirror: Mirror, history: list[EpochRecord], classes: list[str]) -> None:
         self._told = told
         self._mirror = mirror
         self._history = history
+        self._classes = classes
 
     def hear(self, message: dict[str, Any]) -> None:
         if message["event"] == "checkpoint":
@@ -95,7 +96,9 @@ class _Course:
             record = EpochRecord(**message["record"])
             # what came after the last checkpoint is done again
             self._history = [*(earlier for earlier in self._history if earlier.epoch < record.epoch), record]
-            self._told.tell(self._history, message["used"])
+            # an epoch that ran out of time was not validated
+            class_dice = dict(zip(self._classes, message["class_dice"], strict=False))
+            self._told.tell(self._history, message["used"], class_dice)
 
 
 def _history(store: Store) -> list[EpochRecord]:

@@ -14,11 +14,13 @@ from nnunetv2.paths import nnUNet_results
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch._dynamo import OptimizedModule
 
+from medseg.models.operations import multiply_adds
 from medseg.training.device import device_name
 from medseg.training.nnunet.budget import Budget
 from medseg.training.nnunet.messages import MODEL_FILE, PARTIAL, send
+from medseg.training.peak_memory import PeakMemory
 
-ELAPSED = "elapsed_s"
+ELAPSED, PEAK = "elapsed_s", "peak_bytes"
 VALIDATION_SHARE = 50 / 250  # steps of sampled validation for every training step: nnU-Net's own
 
 
@@ -44,6 +46,7 @@ class BudgetTrainer(nnUNetTrainer):
         self._budget = Budget.from_environment()
         self._seed(0)
         super().__init__(plans, configuration, fold, dataset_json, device)
+        self._memory = PeakMemory(self.device)
         if self.device.type == "cpu":
             torch.set_num_threads(self._budget.threads)  # nnU-Net takes every core of the machine, not of the pod
         steps = self._budget.steps(self.configuration_manager.batch_size)
@@ -52,6 +55,7 @@ class BudgetTrainer(nnUNetTrainer):
         self.num_epochs = self._budget.epochs
         self.logger.plot_progress_png = lambda folder: None  # seconds after every epoch, for what history.csv tells
         self._earlier_s = 0.0
+        self._earlier_peak_bytes = 0
         self._step = 0
         self._losses: list[float] = []
         self._started = self._epoch_started = self._saved = time.monotonic()
@@ -61,7 +65,7 @@ class BudgetTrainer(nnUNetTrainer):
             super().run_training()
         except _OutOfTimeError:
             if self._losses:
-                self._tell_epoch(validation_dice=None)
+                self._tell_epoch(validation_dice=None, class_dice=[])
             self.on_train_end()
 
     def on_train_start(self) -> None:
@@ -98,7 +102,9 @@ class BudgetTrainer(nnUNetTrainer):
         is_due = time.monotonic() - self._saved > self._budget.checkpoint_s
         self.save_every = 1 if is_due else self.num_epochs + 1
         super().on_epoch_end()
-        self._tell_epoch(validation_dice=float(self.logger.get_value("mean_fg_dice", step=-1)))
+        class_dice = self.logger.get_value("dice_per_class_or_region", step=-1)
+        mean = float(self.logger.get_value("mean_fg_dice", step=-1))
+        self._tell_epoch(validation_dice=mean, class_dice=[float(dice) for dice in class_dice])
 
     def on_train_end(self) -> None:
         super().on_train_end()
@@ -108,11 +114,12 @@ class BudgetTrainer(nnUNetTrainer):
         """Left out: our evaluation scores the test cases, and whole validation cases would cost minutes."""
 
     def save_checkpoint(self, filename: str) -> None:
-        """Write a checkpoint that is there whole or not at all, and remembers its training time."""
+        """Write a checkpoint that is there whole or not at all, and remembers training time and peak memory."""
         path = Path(filename)
         if path.name == "checkpoint_best.pth":
             return  # nnU-Net predicts with its final weights
-        self.my_init_kwargs[ELAPSED] = self._elapsed_s  # the one place of a checkpoint for values of a trainer
+        # the one place of a checkpoint for values of a trainer
+        self.my_init_kwargs |= {ELAPSED: self._elapsed_s, PEAK: self._peak_bytes}
         partial = path.with_name(path.name + PARTIAL)
         super().save_checkpoint(str(partial))
         partial.replace(path)
@@ -122,10 +129,15 @@ class BudgetTrainer(nnUNetTrainer):
     def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
         super().load_checkpoint(filename_or_checkpoint)
         self._earlier_s = self.my_init_kwargs[ELAPSED]
+        self._earlier_peak_bytes = self.my_init_kwargs.get(PEAK, 0)  # an earlier medseg did not measure it
 
     @property
     def _elapsed_s(self) -> float:
         return self._earlier_s + time.monotonic() - self._started
+
+    @property
+    def _peak_bytes(self) -> int:
+        return max(self._earlier_peak_bytes, self._memory.bytes)
 
     @property
     def _used(self) -> float:
@@ -137,12 +149,13 @@ class BudgetTrainer(nnUNetTrainer):
         np.random.seed(seed)
         torch.manual_seed(seed)
 
-    def _tell_epoch(self, validation_dice: float | None) -> None:
-        """A row of ``history.csv``; the score is nnU-Net's Dice over random validation patches."""
+    def _tell_epoch(self, validation_dice: float | None, class_dice: list[float]) -> None:
+        """A row of ``history.csv``; the scores are nnU-Net's Dice over random validation patches."""
         defined = validation_dice is not None and math.isfinite(validation_dice)
         send(
             "epoch",
             used=self._used,
+            class_dice=class_dice,
             record={
                 "epoch": -(-self._step // self.num_iterations_per_epoch),
                 "step": self._step,
@@ -167,7 +180,18 @@ class BudgetTrainer(nnUNetTrainer):
             },
             "epoch": -(-self._step // self.num_iterations_per_epoch),
             "parameters": sum(weight.numel() for weight in network.parameters()),
+            "patch": list(self.configuration_manager.patch_size),
+            "multiply_adds": self._multiply_adds(),
+            "train_peak_bytes": self._peak_bytes,
             "train_seconds": self._elapsed_s,
             "device": device_name(self.device),
         }
         torch.save(state, path)
+
+    def _multiply_adds(self) -> int:
+        """Of predicting one patch, without the further outputs that the network has in training."""
+        plans, configuration = self.plans_manager, self.configuration_manager
+        channels, classes = self.num_input_channels, self.label_manager.num_segmentation_heads
+        with torch.device("meta"):
+            network = self.build_network_architecture(plans, configuration, channels, classes, False)
+            return multiply_adds(network, torch.empty(1, channels, *configuration.patch_size))

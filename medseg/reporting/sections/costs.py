@@ -1,0 +1,34 @@
+"""What quality costs: in seconds per case and in device hours of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medseg.reporting.documents import Picture, figure_picture
+from medseg.reporting.figures.pareto import Candidate, draw_pareto
+from medseg.reporting.leaderboard import COSTS, LeaderboardRow, efficient_models
+
+LABELS = {"seconds_per_case": "Seconds per case", "device_hours": "Device hours of training"}
+
+
+def pareto_pictures(rows: Sequence[LeaderboardRow]) -> list[Picture]:
+    """Dice of the ranked models against each cost that two of them have."""
+    models = [row.model for row in rows]
+    pictures = [_pareto_picture([row for row in rows if row.rank is not None], cost, models) for cost in COSTS]
+    return [picture for picture in pictures if picture]
+
+
+def _pareto_picture(rows: Sequence[LeaderboardRow], cost: str, models: Sequence[str]) -> Picture | None:
+    efficient = efficient_models(rows, cost)
+    candidates = [
+        Candidate(row.model, value, row.dice, row.model in efficient)
+        for row in rows
+        if (value := getattr(row, cost)) and row.dice is not None
+    ]
+    if len(candidates) < 2:
+        return None
+    label = LABELS[cost]
+    told = "; ".join(
+        f"{c.model} {c.quality:.3f} at {c.cost:.3g}{' (efficient)' if c.efficient else ''}" for c in candidates
+    )
+    return figure_picture(draw_pareto(candidates, models, label, "Mean Dice"), f"Mean Dice by {label.lower()}: {told}.")

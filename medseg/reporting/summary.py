@@ -1,0 +1,26 @@
+"""The summary of a run in Markdown: what got worse, the leaderboard, and why models have no rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.score_tables import leaderboard_table
+from medseg.reporting.table import escape_markdown
+from medseg.reporting.tables import NO_RESULTS
+from medseg.reporting.trend import Trend, describe_worse
+
+
+def summary_markdown(rows: Sequence[LeaderboardRow], title: str, trend: Trend | None) -> str:
+    """What stands in ``leaderboard.md``, in the Kubeflow UI too."""
+    lines = [f"# {title}", ""]
+    if trend and trend.worse:
+        lines += [f"> **Significantly worse than in run {trend.run_id}**, started {trend.started}:", ">"]
+        lines += [*(f"> - {escape_markdown(describe_worse(change))}" for change in trend.worse), ""]
+    if not rows:
+        return "\n".join([*lines, NO_RESULTS, ""])
+    lines += [leaderboard_table(rows).markdown().rstrip("\n")]
+    reasons = [
+        f"- **{escape_markdown(row.model)}** {row.status}: {escape_markdown(row.reason)}" for row in rows if row.reason
+    ]
+    return "\n".join([*lines, *(["", "## Not ranked", "", *reasons] if reasons else []), ""])
