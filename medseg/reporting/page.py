@@ -17,7 +17,7 @@ from medseg.reporting.score_tables import classes_table
 from medseg.reporting.sections.agreement import agreements
 from medseg.reporting.sections.costs import pareto_pictures
 from medseg.reporting.sections.scores import box_pictures, curve_pictures
-from medseg.reporting.sections.standings import COLUMNS, FURTHER_COLUMNS, TEXT, heading, standing_rows
+from medseg.reporting.sections.standings import COLUMNS, FURTHER_COLUMNS, TEXT, heading, standing_groups
 from medseg.reporting.sections.verdict import verdicts
 from medseg.reporting.sections.voxels import calibration, confusions
 from medseg.reporting.tables import HEADINGS, NO_RESULTS, number
@@ -59,8 +59,9 @@ def render(
         run_id=results.run_id,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
-        standings=standing_rows(rows, comparisons, COLUMNS),
-        further=standing_rows(rows, comparisons, FURTHER_COLUMNS),
+        standings=standing_groups(rows, comparisons, COLUMNS),
+        further=standing_groups(rows, comparisons, FURTHER_COLUMNS),
+        model_count=len(rows),
         heading=heading,
         text_columns=TEXT,
         no_results="" if scored else _no_results(results),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 from medseg import artifacts
-from medseg.artifacts import SUMMARY_FILE, Status, Summary
+from medseg.artifacts import METRICS_FILE, SUMMARY_FILE, Status, Summary
 from medseg.config import EvaluateConfig
-from medseg.errors import StageError, TrainingError
+from medseg.errors import DataError, NotFoundError, StageError, TrainingError
+from medseg.metrics.table import read_metrics
 from medseg.models import registry
 from medseg.stages.record import load_run, now, read_status, write_status
 from medseg.storage import Store, open_store
@@ -23,7 +24,7 @@ def evaluate(run_uri: str, model: str, seed: int = 0, fold: int = 0) -> Summary 
 
     Raises:
         StageError: the unit was not trained.
-        RecipeError: an NSD tolerance names no class of the data.
+        RecipeError: a tolerance or a lesion class names no class of the data.
     """
     config = registry.unit_config(load_run(run_uri), model).evaluate
     store = open_store(artifacts.join(run_uri, artifacts.unit_key(model, seed, fold)))
@@ -52,8 +53,13 @@ def evaluate(run_uri: str, model: str, seed: int = 0, fold: int = 0) -> Summary 
 
 
 def _finished(store: Store, status: Status, config: EvaluateConfig) -> Summary | None:
-    """Earlier scores count only for the settings that they were made with."""
+    """Earlier scores count only for the settings that they were made with, and while both of their files are whole."""
     if status.state != "succeeded":
         return None
-    summary = Summary.from_bytes(store.get_bytes(SUMMARY_FILE), f"{store.uri}/{SUMMARY_FILE}")
+    try:
+        summary = Summary.from_bytes(store.get_bytes(SUMMARY_FILE), f"{store.uri}/{SUMMARY_FILE}")
+        read_metrics(store.get_bytes(METRICS_FILE), f"{store.uri}/{METRICS_FILE}")
+    except (NotFoundError, DataError) as error:
+        log.warning("evaluate: earlier scores are left aside: %s", error)
+        return None
     return summary if summary.evaluate == config.model_dump(mode="json") else None

@@ -30,8 +30,9 @@ def predict_and_score(
     """Predict and score the test part with the unit's ``model.pt`` and write predictions, scores and summary.
 
     Predictions are NIfTI files on the grid of the data set's images. ``seconds_per_case`` is from the preprocessed
-    array to classes and foreground probability on that grid; reading, writing and scoring do not count, but the case
-    before is scored meanwhile.
+    array to classes and foreground probability on that grid; reading, writing and scoring do not count. The case before
+    is scored meanwhile: beside a GPU, or a core that torch leaves free, that costs nothing; a network that computes on
+    all cores takes longer by up to the time of that scoring, and its ``predict_peak_bytes`` has the scoring in it.
 
     Raises:
         RecipeError: a tolerance or a lesion class names no class of the data.

@@ -17,9 +17,9 @@ addEventListener("load", () => {
       for (const b of children.slice(place + 1)) if (overlaps(a, b)) overlapping.push(name(a) + " | " + name(b));
     });
   }
-  const body = document.querySelector("#leaderboard ~ .scroll tbody");
-  const order = () => [...body.rows].map((row) => row.querySelector("th").textContent);
-  const dice = [...document.querySelectorAll("#leaderboard ~ .scroll thead button")].find((b) => b.textContent === "Dice");
+  const board = document.querySelector("#leaderboard ~ .scroll");
+  const order = () => [...board.querySelectorAll("th[scope=row]")].map((e) => e.textContent);
+  const dice = [...board.querySelectorAll("thead button")].find((b) => b.textContent === "Dice");
   const sorted = [0, 1].map(() => (dice.click(), order()));
   const figure = document.querySelector("figure.slices");
   const slide = (value) => {

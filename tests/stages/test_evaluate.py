@@ -124,6 +124,17 @@ def test_scores_of_an_earlier_medseg_are_made_anew(trained: Trained, summary: Su
     assert trained.evaluate().confusion == summary.confusion
 
 
+@pytest.mark.parametrize("name", [SUMMARY_FILE, METRICS_FILE])
+def test_scores_that_are_damaged_or_gone_are_made_anew(trained: Trained, summary: Summary, name: str) -> None:
+    trained.evaluate()
+    whole = trained.unit.get_bytes(name)
+    trained.unit.put_bytes(name, whole[: len(whole) // 2])
+    assert trained.evaluate().scores == summary.scores
+    trained.unit.delete(name)
+    assert trained.evaluate().scores == summary.scores
+    assert trained.unit.exists(name)
+
+
 @pytest.mark.parametrize("key", ["evaluate.lesions.classes=[bal]", "evaluate.tolerance_mm={bal: 1}"])
 def test_a_class_that_is_not_there_stops_before_anything_is_predicted(trained: Trained, key: str) -> None:
     with pytest.raises(RecipeError, match=r"bal\b.*no such class; choices: ball"):

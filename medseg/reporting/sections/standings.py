@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from medseg.config import NO_WEIGHTS
 from medseg.metrics.ranking import Comparison
 from medseg.reporting.leaderboard import LeaderboardRow
 from medseg.reporting.table import ABSENT
@@ -39,18 +40,34 @@ class StandingRow:
     cells: dict[str, Cell]
 
 
-def standing_rows(
+def standing_groups(
     rows: Sequence[LeaderboardRow], comparisons: Mapping[str, Comparison], columns: Sequence[str]
-) -> list[StandingRow]:
-    """Lines with a cell for each of the columns that says something for at least one model."""
-    gaps = {model: gap for comparison in comparisons.values() for model, gap in _gaps(comparison).items()}
-    cells = [{column: _cell(row, column, gaps) for column in columns} for row in rows]
-    shown = [column for column in columns if any(line[column].text != ABSENT for line in cells)]
-    return [StandingRow(row, {column: line[column] for column in shown}) for row, line in zip(rows, cells, strict=True)]
+) -> dict[str, list[StandingRow]]:
+    """Lines under the name of the models that they may be compared with, which share one ranking."""
+    groups: dict[str, list[StandingRow]] = {}
+    for line in _lines(rows, comparisons, columns):
+        groups.setdefault(_group(line.row), []).append(line)
+    return groups
 
 
 def heading(column: str) -> str:
     return "Behind the first" if column == GAP else HEADINGS[column]
+
+
+def _group(row: LeaderboardRow) -> str:
+    if row.rank is None:
+        return "Without a rank"
+    return "Trained from scratch" if row.weights == NO_WEIGHTS else "Trained from pretrained weights"
+
+
+def _lines(
+    rows: Sequence[LeaderboardRow], comparisons: Mapping[str, Comparison], columns: Sequence[str]
+) -> list[StandingRow]:
+    """A cell for each of the columns that says something for at least one model."""
+    gaps = {model: gap for comparison in comparisons.values() for model, gap in _gaps(comparison).items()}
+    cells = [{column: _cell(row, column, gaps) for column in columns} for row in rows]
+    shown = [column for column in columns if any(line[column].text != ABSENT for line in cells)]
+    return [StandingRow(row, {column: line[column] for column in shown}) for row, line in zip(rows, cells, strict=True)]
 
 
 def _cell(row: LeaderboardRow, column: str, gaps: Mapping[str, Cell]) -> Cell:

@@ -5,7 +5,6 @@ for (const button of document.querySelectorAll(".sortable thead button")) {
     const descending = heading.ariaSort === "ascending";
     for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
     heading.ariaSort = descending ? "descending" : "ascending";
-    const body = heading.closest("table").tBodies[0];
     const value = (row) => {
       const cell = row.cells[heading.cellIndex];
       return (cell.dataset.value ?? cell.textContent).trim();
@@ -17,6 +16,8 @@ for (const button of document.querySelectorAll(".sortable thead button")) {
       const order = isText ? x.localeCompare(y) : number(x) - number(y);
       return descending ? -order : order;
     };
-    body.append(...[...body.rows].sort(compare));
+    for (const body of heading.closest("table").tBodies) {  // one a group, whose first line is its name
+      body.append(...[...body.rows].filter((row) => row.className !== "group").sort(compare));
+    }
   });
 }
