@@ -75,6 +75,18 @@ def store_uri_of_run(run_uri: str) -> str:
     return run_uri.rstrip("/").rsplit("/runs/", 1)[0]
 
 
+def in_store(store_uri: str, uri: str) -> str:
+    """The URI of a data set or of training arrays in a store that may have moved since the URI was written.
+
+    A store is opened as s3:// by the pods that fill it, and as a folder by whoever looks at a copy.
+    """
+    for kind in ("/preprocessed/", "/datasets/"):
+        _, found, rest = uri.rpartition(kind)
+        if found:
+            return join(store_uri, kind, rest)
+    return uri
+
+
 def records_uri(store_uri: str) -> str:
     """Folder of the records of all finished runs."""
     return join(store_uri, "leaderboard")

@@ -57,8 +57,10 @@ def read_run(run_uri: str) -> RunResults:
     recipe = run.read(artifacts.CONFIG_FILE, lambda data, uri: recipe_from_yaml(data.decode(), uri))
     environment = run.read(artifacts.ENVIRONMENT_FILE, _environment) or {}
     units = [_read_unit(run_uri, unit, faults) for unit in _units(recipe, run.store)]
-    plan, splits = _read_preprocessed(units, faults)
+    store_uri = artifacts.store_uri_of_run(run_uri)
+    plan, splits = _read_preprocessed(store_uri, units, faults)
     dataset_uri = _first(u.summary.dataset_uri for u in units if u.summary) or (plan.dataset_uri if plan else None)
+    dataset_uri = dataset_uri and artifacts.in_store(store_uri, dataset_uri)
     dataset, cases = _read_dataset(dataset_uri, faults)
     expected = set(splits.test) if splits else {row.case for unit in units for row in unit.rows}
     return RunResults(
@@ -152,11 +154,11 @@ def _checked(unit: UnitResult, expected: set[str]) -> UnitResult:
     return replace(unit, state="incomplete", reason=reason, rows=[])
 
 
-def _read_preprocessed(units: list[UnitResult], faults: list[str]) -> tuple[Plan | None, Splits | None]:
+def _read_preprocessed(store_uri: str, units: list[UnitResult], faults: list[str]) -> tuple[Plan | None, Splits | None]:
     uri = _first(u.status.preprocessed_uri for u in units if u.status)
     if not uri:
         return None, None
-    reader = _Reader(open_store(uri), faults)
+    reader = _Reader(open_store(artifacts.in_store(store_uri, uri)), faults)
     return reader.read(artifacts.PLAN_FILE, Plan.from_bytes), reader.read(artifacts.SPLITS_FILE, Splits.from_bytes)
 
 

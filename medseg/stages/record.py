@@ -16,7 +16,7 @@ from medseg.stages.starting_weights import require_weights
 from medseg.storage import Store, open_store
 
 PACKAGES = (
-    *("torch", "monai", "segmentation-models-pytorch", "nnunetv2", "numpy", "scipy"),
+    *("torch", "monai", "segmentation-models-pytorch", "nnunetv2", "numpy", "scipy", "statsmodels"),
     *("pydicom", "highdicom", "nibabel", "kfp"),
 )
 
