@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from medseg.errors import DataError
 
@@ -106,6 +108,26 @@ def unit_key(model: str, seed: int, fold: int) -> str:
     return f"{model}/seed-{seed}/fold-{fold}"
 
 
+def _store_uri(uri: str) -> str:
+    """What ``open_store`` can open; a file that names no store is damaged, a store that is not there is not."""
+    if not re.fullmatch(r"s3://[A-Za-z0-9._-]+(/.*)?|file://.+|(?!.*://).+", uri):
+        raise ValueError("must name a store: s3://bucket/prefix, or a folder")
+    return uri
+
+
+StoreUri = Annotated[str, AfterValidator(_store_uri)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]  # what an array of int64 holds
+Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]  # 30,000 years
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    place = ".".join(map(str, fault["loc"])) or "content"
+    rule = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return f"{place}: {rule}, got {reprlib.repr(fault['input'])}"
+
+
 class Artifact(BaseModel):
     """A JSON file in the store; reading one of another schema version is an error."""
 
@@ -124,8 +146,11 @@ class Artifact(BaseModel):
         """
         try:
             artifact = cls.model_validate_json(data)
-        except ValueError as error:
-            raise DataError(f"{uri}: not a readable {cls.__name__} file: {error}") from error
+        except ValidationError as error:
+            raise DataError(
+                f"{uri}: not a readable {cls.__name__} file: {_first_fault(error)};"
+                " delete it and run the stage that wrote it again"
+            ) from error
         known = cls.model_fields["schema_version"].default
         if artifact.schema_version != known:
             raise DataError(
@@ -249,7 +274,7 @@ class Plan(Artifact):
         patch_2d, patch_3d: training patch in voxels; ``patch_3d`` is None for 2D data.
     """
 
-    dataset_uri: str
+    dataset_uri: StoreUri
     dataset_version: str
     labels: dict[str, int]
     channels: int
@@ -342,7 +367,7 @@ class Status(Artifact):
     stage: Literal["train", "evaluate"]
     reason: str = ""
     config_hash: str
-    preprocessed_uri: str
+    preprocessed_uri: StoreUri
     updated: str
 
 
@@ -356,11 +381,17 @@ class CalibrationBin(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    low: float
-    high: float
-    voxels: int
-    probability: float | None
-    foreground: float | None
+    low: Share
+    high: Share
+    voxels: Count
+    probability: Share | None
+    foreground: Share | None
+
+
+def _square(matrix: list[list[Count]]) -> list[list[Count]]:
+    if any(len(row) != len(matrix) for row in matrix):
+        raise ValueError("must be square")
+    return matrix
 
 
 class Summary(Artifact):
@@ -386,25 +417,25 @@ class Summary(Artifact):
     model: str
     seed: int
     fold: int
-    dataset_uri: str
-    preprocessed_uri: str
-    cases: int
-    cases_missing: int
+    dataset_uri: StoreUri
+    preprocessed_uri: StoreUri
+    cases: Count
+    cases_missing: Count
     evaluate: dict[str, object]
     scores: dict[str, float | None]
     per_class: dict[str, dict[str, float | None]]
     pooled: dict[str, dict[str, float | None]]
-    confusion: list[list[int]] | None = None
+    confusion: Annotated[list[list[Count]], AfterValidator(_square)] | None = None
     calibration: list[CalibrationBin] | None = None
-    seconds_per_case: float | None
-    seconds_per_case_p95: float | None = None
-    train_seconds: float
-    devices: int = 1
-    parameters: int
+    seconds_per_case: Seconds | None
+    seconds_per_case_p95: Seconds | None = None
+    train_seconds: Seconds
+    devices: Annotated[Count, Field(gt=0)] = 1
+    parameters: Annotated[Count, Field(gt=0)]
     patch: tuple[int, ...] | None = None
-    multiply_adds: int | None = None
-    train_peak_bytes: int | None = None
-    predict_peak_bytes: int | None = None
+    multiply_adds: Count | None = None
+    train_peak_bytes: Count | None = None
+    predict_peak_bytes: Count | None = None
     device: str
     weights: PretrainedWeights | None = None
 

@@ -73,11 +73,12 @@ def run_of(recipe: Recipe, store_uri: str) -> str:
 def _report(options: argparse.Namespace) -> int:
     from medseg.reporting.tables import format_leaderboard
     from medseg.stages import report as stage
+    from medseg.storage import shown
 
     with opened_run(options.run, options.set) as run_uri:
-        uri = stage.report(run_uri)
-        print(format_leaderboard(stage.leaderboard(run_uri)))
-    print(f"Report: {uri}")
+        made = stage.report(run_uri)
+        print(format_leaderboard(made.rows))
+        print(f"Report: {shown(made.uri)}")
     return 0
 
 
@@ -92,7 +93,10 @@ def _compare(options: argparse.Namespace) -> int:
             runs.append(stage.load(run_uri))
     print(stage.compare(runs))
     if options.html:
-        options.html.write_text(stage.page(runs), encoding="utf-8")
+        try:
+            options.html.write_text(stage.page(runs), encoding="utf-8")
+        except OSError as error:
+            raise StageError(f"{options.html}: the page cannot be written: {error.strerror}") from error
         print(f"Page: {options.html}")
     return 0
 
@@ -109,6 +113,9 @@ def _recipe_of(given: str | None, settings: Sequence[str]) -> Recipe:
 
 def _place_of(given: str) -> tuple[str, str]:
     """The store's URI, empty where it is not said, and the id of a run; also from the URI of a file of the run."""
+    given = given.rstrip("/")
+    if not given:
+        raise StageError(f"the run's name is empty; give {RUN_HELP}")
     if "/" not in given:
         return "", given
     store, separator, rest = f"./{given}".rpartition("/runs/") if _is_relative(given) else given.rpartition("/runs/")

@@ -13,11 +13,11 @@ from kfp import local
 
 from components.task import RUNNER_PID
 from medseg import artifacts
-from medseg.config import EMBEDDED, Recipe
+from medseg.config import Recipe
 from medseg.errors import MedsegError
 from medseg.reporting.tables import format_leaderboard
 from medseg.stages.report import leaderboard
-from medseg.storage import session
+from medseg.storage import session, shown
 from pipelines.benchmark import build_pipeline
 from pipelines.output import TaskOutput
 
@@ -33,7 +33,7 @@ def run(recipe: Recipe) -> int:
         run_uri = artifacts.run_uri(store_uri, recipe.run_id or "")
         log.info("run %s: %d models, store %s", recipe.run_id, len(recipe.models), recipe.store.uri)
         succeeded = _execute(recipe.model_copy(update={"store": recipe.store.model_copy(update={"uri": store_uri})}))
-        _print_result(recipe, run_uri)
+        _print_result(run_uri)
     return 0 if succeeded else 1
 
 
@@ -55,19 +55,11 @@ def _execute(recipe: Recipe) -> bool:
     return True
 
 
-def _print_result(recipe: Recipe, run_uri: str) -> None:
+def _print_result(run_uri: str) -> None:
     try:
         rows = leaderboard(run_uri)
     except MedsegError as error:
         log.error("no leaderboard: %s", error)
         return
     print(f"\n{format_leaderboard(rows)}\n")
-    print(f"Report: {_report_path(recipe, run_uri)}")
-
-
-def _report_path(recipe: Recipe, run_uri: str) -> str:
-    """Where a person opens the report: a file for stores on this machine."""
-    uri = artifacts.join(run_uri, "report", artifacts.REPORT_FILE)
-    if recipe.store.uri == EMBEDDED:
-        return str(recipe.store.embedded_folder / uri.removeprefix("s3://"))
-    return uri
+    print(f"Report: {shown(artifacts.join(run_uri, 'report', artifacts.REPORT_FILE))}")

@@ -21,7 +21,7 @@ def report(
         from medseg.reporting.tensorboard_view import view_command
         from medseg.stages import report
 
-        report_uri = report.report(run_uri)
+        report_uri = report.report(run_uri).uri
         folder, _, page = report_uri.rpartition("/")
         store = storage.open_store(folder)
         for output, key in ((html, page), (leaderboard, "leaderboard.md")):

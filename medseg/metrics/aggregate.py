@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Aggregate:
         scores: metric to the mean over classes of ``per_class``.
         per_class: class name to metric to the mean over the cases where it is defined.
         pooled: class name to overlap metric from the voxel counts summed over all cases.
-        undefined: class name to metric to the number of cases that the mean leaves out.
+        undefined: class name to metric to the number of cases, over all trainings, that the mean leaves out.
         absence: class name to the cases without it.
         lesions: class name to those of all cases and trainings; only classes whose lesions were counted.
     """
@@ -54,17 +55,20 @@ class Aggregate:
 
 
 def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
-    """Average repeated trainings per case, then over cases, then over classes; NaN is skipped and counted.
+    """Means over the cases of each training, then over trainings, then over classes; NaN is skipped and counted.
+
+    A case that one training leaves undefined (a class rightly absent) and another does not is in the mean of the other
+    alone.
 
     Args:
         repeats: the rows of one training each, of the same model with other seeds or folds; one of them is enough.
     """
     classes = class_names(repeats)
-    scores_of = {
-        name: [row.score for rows in repeats for row in rows if row.score.class_name == name] for name in classes
-    }
-    per_metric = {metric: case_scores(repeats, metric) for metric in METRICS}
-    class_means = {metric: mean_of_defined(scores, axis=0) for metric, scores in per_metric.items()}
+    scores_of: dict[str, list[ClassScore]] = {name: [] for name in classes}
+    for row in chain.from_iterable(repeats):
+        scores_of[row.score.class_name].append(row.score)
+    per_metric = {metric: training_scores(repeats, metric) for metric in METRICS}
+    class_means = {metric: mean_over_cases_then_trainings(scores) for metric, scores in per_metric.items()}
     return Aggregate(
         scores={metric: _or_none(float(mean_of_defined(means, axis=0))) for metric, means in class_means.items()},
         per_class={
@@ -73,7 +77,7 @@ def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
         },
         pooled={name: _pooled(scores) for name, scores in scores_of.items()},
         undefined={
-            name: {metric: int(np.isnan(scores[:, index]).sum()) for metric, scores in per_metric.items()}
+            name: {metric: int(np.isnan(scores[..., index]).sum()) for metric, scores in per_metric.items()}
             for index, name in enumerate(classes)
         },
         absence={name: _absence(scores) for name, scores in scores_of.items()},
@@ -85,10 +89,10 @@ def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
     )
 
 
-def case_scores(repeats: Sequence[Sequence[ScoreRow]], metric: str) -> NDArray[np.float64]:
-    """(cases, classes): the mean of a metric over the repeats, NaN where none defines it.
+def training_scores(repeats: Sequence[Sequence[ScoreRow]], metric: str) -> NDArray[np.float64]:
+    """(trainings, cases, classes) of a metric, NaN where undefined.
 
-    Rows follow ``case_names``, columns ``class_names``.
+    Cases follow ``case_names``, classes ``class_names``.
     """
     cases = {name: index for index, name in enumerate(case_names(repeats))}
     classes = {name: index for index, name in enumerate(class_names(repeats))}
@@ -96,7 +100,17 @@ def case_scores(repeats: Sequence[Sequence[ScoreRow]], metric: str) -> NDArray[n
     for repeat, rows in enumerate(repeats):
         for row in rows:
             values[repeat, cases[row.case], classes[row.score.class_name]] = getattr(row.score, metric)
-    return mean_of_defined(values, axis=0)
+    return values
+
+
+def case_scores(repeats: Sequence[Sequence[ScoreRow]], metric: str) -> NDArray[np.float64]:
+    """(cases, classes): the mean of a metric over the trainings, NaN where none defines it."""
+    return mean_of_defined(training_scores(repeats, metric), axis=0)
+
+
+def mean_over_cases_then_trainings(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(trainings, cases, …) to (…), without what is undefined."""
+    return mean_of_defined(mean_of_defined(values, axis=1), axis=0)
 
 
 def case_names(repeats: Iterable[Sequence[ScoreRow]]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from medseg.metrics.aggregate import mean_of_defined
+from medseg.metrics.aggregate import mean_of_defined, mean_over_cases_then_trainings
 from medseg.metrics.ranking import CaseScores, Comparison, Pair, Ranking, Standing
 from medseg.metrics.statistics import (
     SIGNIFICANCE,
@@ -20,7 +20,7 @@ from medseg.metrics.statistics import (
     holm,
     interval,
     kendall_tau,
-    mean_over_cases_then_classes,
+    signed_rank_lean,
     wilcoxon_p,
 )
 
@@ -31,15 +31,16 @@ def compare(scores: Sequence[CaseScores]) -> Comparison:
     Args:
         scores: one entry per metric, all with the same models and cases; what no case defines is left out.
     """
-    defined = [metric for metric in scores if not np.isnan(metric.values).all()]
-    samples = {metric.metric: bootstrap_means(metric.values, metric.patients) for metric in defined}
+    defined = [metric for metric in scores if not all(np.isnan(values).all() for values in metric.values)]
+    samples = {metric.metric: _samples(metric) for metric in defined}
     rankings = {metric.metric: rank(metric, samples[metric.metric]) for metric in defined}
     pairs = [pair for metric in defined for pair in _pairs(metric, samples[metric.metric])]
     corrected = holm([pair.p for pair in pairs])
     return Comparison(
         rankings=rankings,
         pairs=tuple(
-            replace(pair, p_holm=p, significant=p < SIGNIFICANCE) for pair, p in zip(pairs, corrected, strict=True)
+            replace(pair, p_holm=p, significant=p < SIGNIFICANCE and not pair.opposed)
+            for pair, p in zip(pairs, corrected, strict=True)
         ),
         tau_metrics={
             (first.metric, second.metric): kendall_tau(_ranks_of(first), _ranks_of(second))
@@ -55,7 +56,7 @@ def rank(scores: CaseScores, samples: NDArray[np.float64]) -> Ranking:
     Args:
         samples: (models, samples) bootstrap means of the same models.
     """
-    means = mean_over_cases_then_classes(scores.values)
+    means = _means(scores)
     ranks = competition_ranks(means, scores.best)
     sampled = competition_ranks(samples, scores.best)
     mean_ranks = _mean_ranks(scores)
@@ -63,7 +64,7 @@ def rank(scores: CaseScores, samples: NDArray[np.float64]) -> Ranking:
     standings = []
     for i, model in enumerate(scores.models):
         low, high = interval(samples[i])
-        rank_low, rank_high = _rank_interval(sampled[i], int(ranks[i]))
+        rank_low, rank_high = _rank_interval(sampled[i])
         standings.append(
             Standing(
                 model=model,
@@ -82,7 +83,7 @@ def rank(scores: CaseScores, samples: NDArray[np.float64]) -> Ranking:
     return Ranking(
         metric=scores.metric,
         standings=tuple(standings[i] for i in order),
-        rank_shares=_rank_shares(sampled if sampled.size else ranks[:, None])[order],
+        rank_shares=_rank_shares(sampled)[order],
         tau_bootstrap=_mean_tau(ranks, sampled),
         tau_methods=kendall_tau(ranks, ranks_by_mean_rank),
     )
@@ -117,40 +118,55 @@ def pareto_front(quality: NDArray[np.float64], cost: NDArray[np.float64]) -> NDA
 
 
 def compared_values(scores: CaseScores) -> NDArray[np.float64]:
-    """(models, cases, classes) to hold models against each other case by case.
+    """(models, cases, classes) to hold models against each other case by case, averaged over trainings.
 
-    A class that is not there has no score where a model rightly predicts nothing, and 0 or the image diagonal where
+    A class that is not there has no score where a training rightly predicts nothing, and 0 or the image diagonal where
     it invents something. Leaving such cases out would spare the inventor, so the other one counts as perfect here.
     """
-    undefined = np.isnan(scores.values)
-    somewhere = ~undefined.all(axis=0)
-    return np.where(undefined & somewhere, scores.best, scores.values)
+    somewhere = np.any([~np.isnan(values).all(axis=0) for values in scores.values], axis=0)
+    filled = [np.where(np.isnan(values) & somewhere, scores.best, values) for values in scores.values]
+    return np.stack([mean_of_defined(values, axis=0) for values in filled])
+
+
+def _means(scores: CaseScores) -> NDArray[np.float64]:
+    """(models,) over cases, then trainings, then classes."""
+    return np.array([mean_of_defined(mean_over_cases_then_trainings(values), axis=0) for values in scores.values])
+
+
+def _samples(scores: CaseScores) -> NDArray[np.float64]:
+    """(models, samples) of the same means in bootstrap samples, the same ones for all models."""
+    drawn = bootstrap_means(np.concatenate(scores.values), scores.patients)
+    ends = np.cumsum([len(values) for values in scores.values])
+    of_models = np.split(drawn, ends[:-1])
+    return np.stack([mean_of_defined(mean_of_defined(part, axis=0), axis=0) for part in of_models])
 
 
 def _mean_ranks(scores: CaseScores) -> NDArray[np.float64]:
-    """(models,) mean over cases, then classes, of the ranks in each; equal values share the mean of their ranks."""
+    """(models,) mean of the ranks over cases, then classes; equal values share the mean of their ranks."""
     values = compared_values(scores)
     costs = np.round(values if scores.best == 0 else -values, TIE_DIGITS)
     ranks = np.where(np.isnan(values), math.nan, rankdata(np.where(np.isnan(costs), 0.0, costs), axis=0))
-    return mean_over_cases_then_classes(ranks)
+    return mean_of_defined(mean_of_defined(ranks, axis=1), axis=1)
 
 
-def _rank_interval(sampled: NDArray[np.int64], rank: int) -> tuple[int, int]:
+def _rank_interval(sampled: NDArray[np.int64]) -> tuple[int, int] | tuple[None, None]:
     if not sampled.size:
-        return rank, rank
+        return None, None
     low, high = interval(sampled.astype(np.float64))
     return math.floor(low), math.ceil(high)
 
 
 def _rank_shares(sampled: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(models, samples) ranks to (models, ranks) shares."""
+    """(models, samples) ranks to (models, ranks) shares; (models, 0) without samples."""
+    if not sampled.size:
+        return np.empty((len(sampled), 0))
     places = np.arange(1, len(sampled) + 1)
     shares: NDArray[np.float64] = (sampled[:, :, None] == places).mean(axis=1)
     return shares
 
 
 def _pairs(scores: CaseScores, samples: NDArray[np.float64]) -> list[Pair]:
-    means = mean_over_cases_then_classes(scores.values)
+    means = _means(scores)
     per_case = mean_of_defined(compared_values(scores), axis=2)
     ranks = competition_ranks(means, scores.best)
     order = sorted(range(len(means)), key=lambda i: (ranks[i], scores.models[i]))
@@ -170,6 +186,7 @@ def _pairs(scores: CaseScores, samples: NDArray[np.float64]) -> list[Pair]:
                 cases=int((~np.isnan(differences)).sum()),
                 p=wilcoxon_p(differences),
                 p_holm=math.nan,
+                opposed=signed_rank_lean(differences if scores.best else -differences) < 0,
                 significant=False,
             )
         )

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class CaseScores:
-    """One metric of several models over the same cases; seeds and folds are averaged per case already.
+    """One metric of several models over the same cases.
 
     Attributes:
-        values: (models, cases, classes), NaN where undefined.
+        values: of every model (trainings, cases, classes), NaN where undefined.
         patients: of every case, to resample by patient.
         best: value of a perfect prediction: 0 for distances, 1 for ratios.
         seed_spread: per model, the standard deviation of its mean between trainings; NaN for a single one.
@@ -27,7 +27,7 @@ class CaseScores:
     cases: tuple[str, ...]
     patients: tuple[str, ...]
     classes: tuple[str, ...]
-    values: NDArray[np.float64]
+    values: tuple[NDArray[np.float64], ...]
     best: float
     seed_spread: tuple[float, ...]
 
@@ -37,10 +37,11 @@ class Standing:
     """One model by one metric.
 
     Attributes:
-        mean: over cases, then over classes; NaN where undefined.
+        mean: over cases, then trainings, then classes; NaN where undefined.
         low, high: 95% bootstrap interval of the mean over patients; NaN with fewer than two patients.
         rank: by the mean (aggregate then rank); equal means share the better rank.
-        rank_low, rank_high: the 2.5 and 97.5 percentiles of the rank over bootstrap samples.
+        rank_low, rank_high: the 2.5 and 97.5 percentiles of the rank over bootstrap samples; None with fewer than two
+            patients.
         mean_rank: of its ranks in every case and class (rank then aggregate).
         rank_by_mean_rank: by ``mean_rank``.
         seed_spread: as in ``CaseScores``.
@@ -51,8 +52,8 @@ class Standing:
     low: float
     high: float
     rank: int
-    rank_low: int
-    rank_high: int
+    rank_low: int | None
+    rank_high: int | None
     mean_rank: float
     rank_by_mean_rank: int
     seed_spread: float
@@ -65,7 +66,7 @@ class Ranking:
     Attributes:
         standings: best rank first.
         rank_shares: (models in the order of ``standings``, ranks from 1): part of the bootstrap samples in which the
-            model has the rank.
+            model has the rank; (models, 0) with fewer than two patients.
         tau_bootstrap: mean Kendall's tau between this ranking and those of bootstrap samples; NaN for one model.
         tau_methods: Kendall's tau between aggregate-then-rank and rank-then-aggregate; NaN for one model.
     """
@@ -89,7 +90,8 @@ class Pair:
         cases: that the test compares.
         p: paired Wilcoxon signed-rank test over cases, two-sided; 1 where all cases are equal.
         p_holm: corrected over all pairs and metrics of the comparison.
-        significant: ``p_holm`` is below 0.05.
+        opposed: the test leans towards ``second``, which is better in most cases though not in the mean.
+        significant: ``p_holm`` is below 0.05, and the cases say the same as the means.
     """
 
     metric: str
@@ -102,6 +104,7 @@ class Pair:
     cases: int
     p: float
     p_holm: float
+    opposed: bool
     significant: bool
 
 

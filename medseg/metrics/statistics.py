@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from medseg.metrics.aggregate import mean_of_defined
-
 RESAMPLES = 2000
 RANDOM_SEED = 0  # equal scores give an equal report
 CONFIDENCE = 0.95
@@ -34,8 +32,7 @@ def wilcoxon_p(differences: ArrayLike) -> float:
     Returns:
         1.0 where nothing differs.
     """
-    values = np.round(np.asarray(differences, dtype=np.float64), TIE_DIGITS)
-    values = values[~np.isnan(values) & (values != 0)]
+    values = _that_differ(differences)
     if not values.size:
         return 1.0
     if values.size <= ENUMERATED_CASES:
@@ -43,6 +40,20 @@ def wilcoxon_p(differences: ArrayLike) -> float:
     one_sided = bool((values > 0).all() or (values < 0).all())
     method = "exact" if one_sided and values.size <= EXACT_CASES else "auto"
     return float(stats.wilcoxon(values, method=method).pvalue)
+
+
+def signed_rank_lean(differences: ArrayLike) -> int:
+    """To which side the same test leans: 1 where positive ranks weigh more, -1 where negative ones do, else 0.
+
+    It need not be the side of the mean: one lost case may outweigh many small gains there, and does not here.
+    """
+    values = _that_differ(differences)
+    return int(np.sign(np.sign(values) @ stats.rankdata(np.abs(values))))
+
+
+def _that_differ(differences: ArrayLike) -> NDArray[np.float64]:
+    values = np.round(np.asarray(differences, dtype=np.float64), TIE_DIGITS)
+    return values[~np.isnan(values) & (values != 0)]
 
 
 def _enumerated_p(values: NDArray[np.float64]) -> float:
@@ -72,35 +83,28 @@ def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
     return float(stats.kendalltau(first, second).statistic) if first.size > 1 else math.nan
 
 
-def mean_over_cases_then_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(models, cases, classes) to (models,): the mean of CONVENTIONS, without what is undefined."""
-    return mean_of_defined(mean_of_defined(values, axis=1), axis=1)
-
-
 def bootstrap_means(values: NDArray[np.float64], patients: Sequence[str]) -> NDArray[np.float64]:
-    """The mean over cases, then over classes, of samples of the patients drawn with replacement; Efron 1979.
+    """Means over cases in samples of the patients drawn with replacement; Efron 1979.
 
-    All models see the same samples, so that differences and ranks can be taken in each of them.
+    All trainings see the same samples, so that differences and ranks can be taken in each of them.
 
     Args:
-        values: (models, cases, classes), NaN where undefined.
+        values: (trainings, cases, classes), NaN where undefined.
         patients: of every case; a patient's cases are drawn together.
 
     Returns:
-        (models, 2000); (models, 0) with fewer than two patients, who leave nothing to draw.
+        (trainings, classes, 2000); (trainings, classes, 0) with fewer than two patients, who leave nothing to draw.
     """
     names, owners = np.unique(np.asarray(list(patients)), return_inverse=True)
     count = len(names)
     if count < 2:
-        return np.empty((len(values), 0))
+        return np.empty((len(values), values.shape[2], 0))
     # drawing patients with replacement is a multinomial draw of how often each of them appears
     times = np.random.default_rng(RANDOM_SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)[:, owners]
     defined = ~np.isnan(values)
-    totals, counts = (
-        np.tensordot(part, times, axes=(1, 1)) for part in (np.where(defined, values, 0.0), 1.0 * defined)
-    )
-    per_class = np.where(counts > 0, totals / np.maximum(counts, 1), math.nan)
-    return mean_of_defined(per_class, axis=1)
+    known = np.where(defined, values, 0.0)
+    totals, counts = (np.tensordot(part, times, axes=(1, 1)) for part in (known, defined.astype(np.float64)))
+    return np.where(counts > 0, totals / np.maximum(counts, 1), math.nan)
 
 
 def interval(samples: NDArray[np.float64]) -> tuple[float, float]:

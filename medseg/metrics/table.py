@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import math
+import reprlib
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
-from typing import get_args
+from typing import TypeVar, get_args
 
 from medseg.errors import DataError
-from medseg.metrics.case import METRICS, ClassScore, Flag
+from medseg.metrics.case import BEST, METRICS, ClassScore, Flag
 from medseg.metrics.lesions import Lesions
 from medseg.metrics.overlap import Counts
+
+N = TypeVar("N", int, float)
 
 LESION_COLUMNS = ("lesions_found", "lesions_invented", "lesions_missed")
 COLUMNS = (
@@ -22,6 +25,13 @@ COLUMNS = (
     *LESION_COLUMNS,
     "flag",
 )
+LARGEST = 1e30  # no distance or volume of an image is beyond it; sums and figures of greater numbers overflow
+MOST = 2**63 - 1  # voxels or lesions: what an array of int64 holds
+ROUNDING = 1e-9  # by which a ratio of summed areas may be above 1
+RANGES = {
+    **{metric: (0.0, 1 + ROUNDING if best else LARGEST) for metric, best in BEST.items()},
+    "relative_volume_error": (-1.0, LARGEST),
+}
 
 
 @dataclass(frozen=True)
@@ -76,10 +86,33 @@ def _row(cells: dict[str, str], where: str) -> ScoreRow:
     try:
         if cells["flag"] not in get_args(Flag):
             raise ValueError(f"flag {cells['flag']!r} is none of {', '.join(map(repr, get_args(Flag)))}")
-        values = {metric: float(cells[metric] or "nan") for metric in METRICS}
-        counts = Counts(*(int(cells[name]) for name in ("tp", "fp", "fn", "tn")))
-        lesions = Lesions(*(int(cells[name]) for name in LESION_COLUMNS)) if cells[LESION_COLUMNS[0]] else None
+        values = {metric: _metric(cells, metric) for metric in METRICS}
+        counts = Counts(*(_count(cells, column) for column in ("tp", "fp", "fn", "tn")))
+        lesions = Lesions(*(_count(cells, column) for column in LESION_COLUMNS)) if cells[LESION_COLUMNS[0]] else None
         score = ClassScore(cells["class"], **values, counts=counts, lesions=lesions, flag=cells["flag"])  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise DataError(f"{where}: not a readable row of scores: {error}; run evaluate again") from error
     return ScoreRow(cells["case"], cells["patient"], score)
+
+
+def _metric(cells: dict[str, str], metric: str) -> float:
+    """NaN where the cell is empty."""
+    low, high = RANGES[metric]
+    value = _number(cells, metric, float) if cells[metric] else math.nan
+    if not (math.isnan(value) or low <= value <= high):
+        raise ValueError(f"{metric} is {cells[metric]}, must be empty or from {low:g} to {high:g}")
+    return value
+
+
+def _count(cells: dict[str, str], column: str) -> int:
+    value = _number(cells, column, int)
+    if not 0 <= value <= MOST:
+        raise ValueError(f"{column} is {cells[column]}, must be from 0 to {MOST}")
+    return value
+
+
+def _number(cells: dict[str, str], column: str, kind: type[N]) -> N:
+    try:
+        return kind(cells[column])
+    except (TypeError, ValueError):
+        raise ValueError(f"{column} is {reprlib.repr(cells[column])}, must be a number") from None

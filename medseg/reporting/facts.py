@@ -37,7 +37,7 @@ def data_facts(results: RunResults) -> Facts:
     if plan := results.plan:
         facts += [
             ("Training grid", _grid(plan)),
-            ("Intensities", ", ".join({n.method: "" for n in plan.normalization})),
+            ("Intensities", ", ".join({n.method: "" for n in plan.normalization}) or "as they are"),
         ]
     return facts
 
@@ -45,7 +45,9 @@ def data_facts(results: RunResults) -> Facts:
 def _grid(plan: Plan) -> str:
     if plan.size:
         return f"{plan.size[0]} × {plan.size[1]} pixels"
-    return " × ".join(f"{mm:.4g}" for mm in plan.spacing_mm or ()) + " mm"
+    if plan.spacing_mm:
+        return " × ".join(f"{mm:.4g}" for mm in plan.spacing_mm) + " mm"
+    return "that of each image"
 
 
 def budget_facts(results: RunResults) -> Facts:

@@ -153,6 +153,9 @@ def _read_scene(case: str, results: RunResults) -> _Scene:
     reference, spacing_mm = _class_values(_get(uri, key), key)
     keys = [artifacts.image_key(case, channel) for channel in _shown_channels(results.dataset)]
     channels = [nifti_image(_get(uri, key), Path(key)).array[0] for key in keys]
+    for image_key, channel in zip(keys, channels, strict=True):
+        if channel.shape != reference.shape:
+            raise DataError(f"{image_key}: image has shape {channel.shape}, its reference {reference.shape}")
     return _Scene(np.mean(channels, axis=0) if len(channels) > 1 else channels[0], reference, spacing_mm)
 
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 from medseg import __version__
 from medseg.metrics.ranking import Comparison
+from medseg.reporting.changes import changes_table, describe_worse
 from medseg.reporting.documents import data_uri, template_environment
 from medseg.reporting.facts import budget_facts, convention_facts, data_facts, flattened
 from medseg.reporting.gallery import Gallery
-from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.overlays import PICTURE_PIXELS, class_colour
 from medseg.reporting.results import RunResults
-from medseg.reporting.score_tables import classes_table
+from medseg.reporting.score_tables import classes_table, lesions_table
 from medseg.reporting.sections.agreement import agreements
 from medseg.reporting.sections.costs import pareto_pictures
 from medseg.reporting.sections.scores import box_pictures, curve_pictures
@@ -21,7 +22,7 @@ from medseg.reporting.sections.standings import COLUMNS, FURTHER_COLUMNS, TEXT, 
 from medseg.reporting.sections.verdict import verdicts
 from medseg.reporting.sections.voxels import calibration, confusions
 from medseg.reporting.tables import HEADINGS, NO_RESULTS, number
-from medseg.reporting.trend import Trend, describe_worse
+from medseg.reporting.trend import Trend
 from medseg.reporting.wording import decimal, interval_text, joined, p_text
 
 MOST_PAIRS_OPEN = 12  # longer tables are folded
@@ -54,6 +55,7 @@ def render(
     }
     models = [row.model for row in rows]
     scored = [model for model in models if any(unit.rows for unit in results.of_model(model))]
+    classes = classes_table(results, scored)
     return environment.get_template("report.html").render(
         title=results.recipe.name if results.recipe else results.run_id,
         run_id=results.run_id,
@@ -69,13 +71,15 @@ def render(
         faults=results.faults,
         verdicts=verdicts(comparisons),
         trend=trend,
+        changes=changes_table(trend.changes if trend else (), ""),
         data_facts=data_facts(results),
         budget_facts=budget_facts(results),
         convention_facts=convention_facts(results),
         software_facts=flattened(results.environment),
         curves=list(curve_pictures(results, models)),
         boxes=list(box_pictures(results, scored, models)) if scored else [],
-        classes=classes_table(results, scored),
+        classes=classes,
+        lesions=lesions_table(classes),
         confusions=confusions(results, scored),
         agreements=agreements(comparisons),
         pareto=pareto_pictures(rows),

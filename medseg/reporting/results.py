@@ -15,10 +15,15 @@ State = Literal["succeeded", "failed", "incomplete"]
 
 @dataclass(frozen=True)
 class HistoryPoint:
-    """One epoch of one training; ``validation_dice`` is None where the epoch was not validated."""
+    """One epoch of one training.
+
+    Attributes:
+        train_loss: None where it is not finite.
+        validation_dice: None where the epoch was not validated.
+    """
 
     epoch: int
-    train_loss: float
+    train_loss: float | None
     validation_dice: float | None
 
 

@@ -63,7 +63,7 @@ class TrainingResult(Part):
 
 
 class CostResult(Part):
-    """What a model costs; units are in the names, giga is 10^9, memory is the most of any training."""
+    """What a model costs; units are in the names, giga is 10^9, memory is of the worst training, GMACs of a patch."""
 
     seconds_per_case: Number
     seconds_per_case_p95: Number
@@ -72,6 +72,7 @@ class CostResult(Part):
     device: str
     parameters_millions: Number
     gmacs: Number
+    patch: str | None
     train_peak_gb: Number
     predict_peak_gb: Number
     pareto: bool | None
@@ -82,12 +83,13 @@ class ModelResult(Part):
 
     Attributes:
         rank, rank_low, rank_high, mean_rank: by Dice, among the models of its group; null without a full result.
-        group: ``scratch`` or ``pretrained``.
+        group: ``scratch`` or ``pretrained``; null where nothing says from which weights it was to start.
+        weights: what trainings started from; empty where nothing says it.
         classes: one mapping per class, with the columns of ``classes.csv``.
     """
 
     model: str
-    group: str
+    group: str | None
     weights: str
     status: Literal["succeeded", "failed", "incomplete"]
     reason: str
@@ -117,8 +119,8 @@ class StandingResult(Part):
     low: Number
     high: Number
     rank: int
-    rank_low: int
-    rank_high: int
+    rank_low: int | None
+    rank_high: int | None
     mean_rank: Number
     rank_by_mean_rank: int
     seed_spread: Number
@@ -153,6 +155,7 @@ class PairResult(Part):
     cases: int
     p: Number
     p_holm: Number
+    opposed: bool
     significant: bool
 
 
@@ -166,25 +169,32 @@ class TauResult(Part):
 
 
 class ChangeResult(Part):
-    """One model against the run before, by mean Dice over the test cases of both."""
+    """One model against an earlier run, by mean Dice over the test cases of both.
+
+    Attributes:
+        run_id, started: of the last earlier run that scored the model; empty where none did.
+        note: why there is no comparison, or what limits it; else empty.
+    """
 
     model: str
+    run_id: str
+    started: str
     before: Number
     now: Number
     low: Number
     high: Number
+    spread: Number
     cases: int
     p: Number
     p_holm: Number
     worse: bool
+    better: bool
     note: str
 
 
 class TrendResult(Part):
-    """The run against its predecessor, the last finished run of the same name."""
+    """The run against earlier finished runs of the same name and data set."""
 
-    run_id: str
-    started: str
     changes: list[ChangeResult]
 
 

@@ -9,12 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from medseg import __version__
-from medseg.config import NO_WEIGHTS
+from medseg.metrics.aggregate import aggregate
 from medseg.metrics.case import METRICS
 from medseg.metrics.ranking import Comparison, Ranking
-from medseg.reporting.comparisons import PRETRAINED, SCRATCH
 from medseg.reporting.facts import budget_facts
-from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.results import RunResults, UnitResult
 from medseg.reporting.results_file import (
     ChangeResult,
@@ -71,7 +70,7 @@ def _model(results: RunResults, row: LeaderboardRow) -> ModelResult:
     values = {key: value for key, value in asdict(row).items() if key != "trainings"}  # how many shows in the list
     return ModelResult(
         **_named(values, ModelResult),
-        group=SCRATCH if row.weights == NO_WEIGHTS else PRETRAINED,
+        group=row.group,
         scores={metric: values[metric] for metric in METRICS},
         cost=CostResult(**_named(values, CostResult)),
         classes=[
@@ -102,7 +101,7 @@ def _training(unit: UnitResult) -> TrainingResult:
         fold=unit.fold,
         status=unit.state,
         reason=unit.reason,
-        scores=summary.scores if summary else {},
+        scores=aggregate([unit.rows]).scores if unit.rows else {},
         confusion=summary.confusion if summary else None,
         calibration=summary.calibration if summary else None,
     )
@@ -129,8 +128,6 @@ def _standings(ranking: Ranking) -> list[StandingResult]:
 
 def _trend(trend: Trend) -> TrendResult:
     return TrendResult(
-        run_id=trend.run_id,
-        started=trend.started,
         changes=[ChangeResult(**asdict(change)) for change in trend.changes],
     )
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import yaml
+from pydantic_core import from_json
 
 from medseg import artifacts
 from medseg.artifacts import Dataset, Plan, Splits, Status, Summary
 from medseg.config import Recipe, recipe_from_yaml
 from medseg.data.cases import read_cases
 from medseg.errors import DataError, NotFoundError, RecipeError
+from medseg.metrics.aggregate import case_names, class_names
 from medseg.metrics.table import ScoreRow, read_metrics
+from medseg.reporting.completeness import odd_figures, with_whole_scores
 from medseg.reporting.results import HistoryPoint, RunResults, State, UnitResult
 from medseg.storage import Store, open_store
 from medseg.types import Case
@@ -26,6 +28,10 @@ Unit = tuple[str, int, int]  # model, seed, fold
 
 # ValueError: text that is neither UTF-8 nor JSON. A store that does not answer is no damaged file and is not here
 UNREADABLE = (DataError, RecipeError, NotFoundError, ValueError, yaml.YAMLError)
+
+HISTORY_COLUMNS = ("epoch", "train_loss", "validation_dice")
+MOST_EPOCHS = 10**9
+LARGEST_LOSS = 1e30  # the axis of a greater one overflows
 
 
 class _Reader:
@@ -43,7 +49,9 @@ class _Reader:
         except UNREADABLE as error:
             text = " ".join(str(error).split())
             self.faults.append(text if uri in text else f"{uri}: cannot be read: {text}")
-            return None
+        except RecursionError:
+            self.faults.append(f"{uri}: cannot be read: it is nested too deeply")
+        return None
 
 
 def read_run(run_uri: str) -> RunResults:
@@ -62,12 +70,15 @@ def read_run(run_uri: str) -> RunResults:
     dataset_uri = _first(u.summary.dataset_uri for u in units if u.summary) or (plan.dataset_uri if plan else None)
     dataset_uri = dataset_uri and artifacts.in_store(store_uri, dataset_uri)
     dataset, cases = _read_dataset(dataset_uri, faults)
-    expected = set(splits.test) if splits else {row.case for unit in units for row in unit.rows}
+    test_cases = splits.test if splits else case_names(unit.rows for unit in units)
+    classes = list(dataset.foreground) if dataset else class_names(unit.rows for unit in units)
+    units = [with_whole_scores(unit, test_cases, classes) for unit in units]
+    faults += odd_figures([unit for unit in units if unit.rows], dataset.labels if dataset else ())
     return RunResults(
         run_uri=run_uri,
         recipe=recipe,
         environment=environment,
-        units=[_checked(unit, expected) for unit in units],
+        units=units,
         dataset=dataset,
         dataset_uri=dataset_uri,
         cases=cases,
@@ -142,18 +153,6 @@ def _state(
     return "succeeded", ""
 
 
-def _checked(unit: UnitResult, expected: set[str]) -> UnitResult:
-    """Scores over other cases cannot be compared, so they do not count."""
-    missing = sorted(expected - {row.case for row in unit.rows})
-    if unit.state != "succeeded" or not missing:
-        return unit
-    reason = (
-        f"{unit.uri}/{artifacts.METRICS_FILE}: lacks {len(missing)} of {len(expected)} test cases"
-        f" (first {missing[0]}); run evaluate again"
-    )
-    return replace(unit, state="incomplete", reason=reason, rows=[])
-
-
 def _read_preprocessed(store_uri: str, units: list[UnitResult], faults: list[str]) -> tuple[Plan | None, Splits | None]:
     uri = _first(u.status.preprocessed_uri for u in units if u.status)
     if not uri:
@@ -172,20 +171,28 @@ def _read_dataset(uri: str | None, faults: list[str]) -> tuple[Dataset | None, l
 
 def _history(data: bytes, uri: str) -> list[HistoryPoint]:
     try:
-        return [
-            HistoryPoint(
-                int(row["epoch"]),
-                float(row["train_loss"]),
-                float(row["validation_dice"]) if row["validation_dice"] else None,
-            )
-            for row in csv.DictReader(io.StringIO(data.decode()))
-        ]
-    except (KeyError, TypeError, ValueError) as error:
+        reader = csv.DictReader(io.StringIO(data.decode()))
+        missing = [name for name in HISTORY_COLUMNS if name not in (reader.fieldnames or [])]
+        if missing:
+            raise ValueError(f"columns {', '.join(missing)} are missing")
+        return [_history_point(row) for row in reader]
+    except (TypeError, ValueError, csv.Error) as error:
         raise DataError(f"{uri}: not a readable training history: {error}") from error
 
 
+def _history_point(row: dict[str, str]) -> HistoryPoint:
+    """A loss that has no place on an axis is None, as the Dice of an epoch without validation."""
+    epoch, loss = int(row["epoch"]), float(row["train_loss"])
+    dice = float(row["validation_dice"] or "nan")
+    if not 0 <= epoch <= MOST_EPOCHS:
+        raise ValueError(f"epoch is {epoch}, must be from 0 to {MOST_EPOCHS}")
+    if not (math.isnan(dice) or 0 <= dice <= 1):
+        raise ValueError(f"validation_dice is {dice}, must be empty or from 0 to 1")
+    return HistoryPoint(epoch, loss if abs(loss) <= LARGEST_LOSS else None, None if math.isnan(dice) else dice)
+
+
 def _environment(data: bytes, uri: str) -> dict[str, Any]:
-    environment = json.loads(data)
+    environment = from_json(data)
     if not isinstance(environment, dict):
         raise DataError(f"{uri}: must hold a JSON object, got {type(environment).__name__}")
     return environment

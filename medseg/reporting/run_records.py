@@ -10,7 +10,7 @@ from medseg.artifacts import RecordedModel, RunRecord
 from medseg.config import digest
 from medseg.errors import DataError
 from medseg.metrics.aggregate import case_names
-from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.results import RunResults
 from medseg.storage import open_store
 
@@ -40,7 +40,7 @@ def write_record(record: RunRecord, store_uri: str) -> None:
 
 
 def read_records(store_uri: str) -> tuple[list[RunRecord], list[str]]:
-    """Every record of a store, oldest start first, and what could not be read."""
+    """Every record of a store, oldest start first, equal ones by id, and what could not be read."""
     store = open_store(artifacts.records_uri(store_uri))
     records, faults = [], []
     for item in store.list():
@@ -48,4 +48,4 @@ def read_records(store_uri: str) -> tuple[list[RunRecord], list[str]]:
             records.append(RunRecord.from_bytes(store.get_bytes(item.key), artifacts.join(store.uri, item.key)))
         except DataError as error:
             faults.append(" ".join(str(error).split()))
-    return sorted(records, key=lambda record: record.started), faults
+    return sorted(records, key=lambda record: (record.started, record.run_id)), faults

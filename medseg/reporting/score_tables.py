@@ -1,34 +1,37 @@
-"""The tables of a report: models, their classes, pairs of them, their ranks and their cases."""
+"""The tables of a report: models, their classes and lesions, pairs of them, their ranks and their cases."""
 
 from __future__ import annotations
 
 import types
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from medseg.metrics.aggregate import POOLED_METRICS, aggregate, case_names, case_scores, class_names
 from medseg.metrics.case import METRICS
+from medseg.metrics.lesions import Lesions
 from medseg.metrics.ranking import Comparison, Pair, Ranking, Standing
+from medseg.metrics.table import ScoreRow
 from medseg.reporting.comparisons import PRETRAINED, SCRATCH
-from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.results import RunResults
 from medseg.reporting.table import Column, Table, Value
 from medseg.reporting.tables import DIGITS, HEADINGS
 
-LEADERBOARD, CLASSES, PAIRS, RANKS, CASES = "leaderboard", "classes", "pairs", "ranks", "cases"
+LEADERBOARD, CLASSES, LESIONS, PAIRS, RANKS, CASES = "leaderboard", "classes", "lesions", "pairs", "ranks", "cases"
 
 Row = dict[str, Value]
 
 _PAPER = (
     *("rank", "model", "weights", "dice", "dice_spread", "iou", "hd95_mm", "assd_mm", "nsd"),
-    *("seconds_per_case", "device_hours", "parameters_millions", "gmacs", "status"),
+    *("seconds_per_case", "device_hours", "parameters_millions", "gmacs", "patch", "status"),
 )
 _GROUP = Column("group", str, "Trained from", wording={SCRATCH: "random weights", PRETRAINED: "pretrained weights"})
-_COUNTS = (
-    *("absent", "absence_specificity", "undefined_dice", "missed", "invented", "not_predicted"),
-    *("lesions_found", "lesions_missed", "lesions_invented"),
-)
+_OF_CLASS = (Column("model", str, "Model"), Column("class", str, "Class"))
+_COUNTS = ("absent", "absence_specificity", "undefined_dice", "missed", "invented", "not_predicted")
+_LESION_COUNTS = ("lesions_found", "lesions_missed", "lesions_invented")
+_LESION_RATES = ("lesion_sensitivity", "lesion_precision", "lesion_f1")
 
 
 def leaderboard_table(rows: Iterable[LeaderboardRow]) -> Table:
@@ -43,24 +46,38 @@ def leaderboard_table(rows: Iterable[LeaderboardRow]) -> Table:
 
 
 def classes_table(results: RunResults, models: Sequence[str]) -> Table:
-    """One row per model and class; counts are over all cases and trainings of the model."""
-    texts = [Column("model", str, "Model"), Column("class", str, "Class")]
+    """One row per model and class; counts are over all cases and trainings of the model.
+
+    Its columns of lesions are for programs: people read them in ``lesions_table``.
+    """
     means = [
         Column(metric, float, HEADINGS[metric] if metric in _PAPER else "", DIGITS.get(metric, 4)) for metric in METRICS
     ]
     pooled = [Column(f"pooled_{m}", float, "Pooled Dice" if m == "dice" else "") for m in POOLED_METRICS]
     counts = [Column(key, float if key == "absence_specificity" else int, HEADINGS[key]) for key in _COUNTS]
+    lesions = [*(Column(key, int) for key in _LESION_COUNTS), *(Column(key, float) for key in _LESION_RATES)]
     rows = [row for model in models for row in class_rows(results, model)]
-    return Table(CLASSES, "Means over the test cases, per class.", [*texts, *means, *pooled, *counts], rows)
+    columns = [*_OF_CLASS, *means, *pooled, *counts, *lesions]
+    return Table(CLASSES, "Means over the test cases, per class.", columns, rows)
+
+
+def lesions_table(classes: Table) -> Table:
+    """Those rows of ``classes_table`` whose lesions were counted."""
+    columns = [
+        *_OF_CLASS,
+        *(Column(key, int, HEADINGS[key]) for key in _LESION_COUNTS),
+        *(Column(key, float, HEADINGS[key]) for key in _LESION_RATES),
+    ]
+    rows = [row for row in classes.rows if row["lesions_found"] is not None]
+    return Table(LESIONS, "Lesions of all test cases and trainings together, per class.", columns, rows)
 
 
 def class_rows(results: RunResults, model: str) -> Iterator[Row]:
     """Every class of one model, keyed by the columns of ``classes_table``."""
     repeats = [unit.rows for unit in results.of_model(model) if unit.rows]
-    means = aggregate(repeats)
+    means, flags = aggregate(repeats), _flags(repeats)
     for name, scores in means.per_class.items():
-        flags = [row.score.flag for rows in repeats for row in rows if row.score.class_name == name]
-        lesions, absence = means.lesions.get(name), means.absence[name]
+        absence = means.absence[name]
         yield {
             "model": model,
             "class": name,
@@ -69,12 +86,10 @@ def class_rows(results: RunResults, model: str) -> Iterator[Row]:
             "absent": absence.cases,
             "absence_specificity": absence.specificity,
             "undefined_dice": means.undefined[name]["dice"],
-            "missed": flags.count("prediction-empty"),
-            "invented": flags.count("reference-empty"),
-            "not_predicted": flags.count("not-predicted"),
-            "lesions_found": lesions.found if lesions else None,
-            "lesions_missed": lesions.missed if lesions else None,
-            "lesions_invented": lesions.invented if lesions else None,
+            "missed": flags[name, "prediction-empty"],
+            "invented": flags[name, "reference-empty"],
+            "not_predicted": flags[name, "not-predicted"],
+            **_lesion_cells(means.lesions.get(name)),
         }
 
 
@@ -111,6 +126,18 @@ def cases_table(results: RunResults, models: Sequence[str]) -> Table:
     texts = [Column(key, str) for key in ("model", "case", "patient", "class")]
     rows = [row for model in models for row in _case_rows(results, model)]
     return Table(CASES, "", [*texts, *(Column(metric, float) for metric in METRICS)], rows)
+
+
+def _flags(repeats: Iterable[Sequence[ScoreRow]]) -> Counter[tuple[str, str]]:
+    """How many cases of all trainings have each class and flag."""
+    return Counter((row.score.class_name, row.score.flag) for rows in repeats for row in rows)
+
+
+def _lesion_cells(lesions: Lesions | None) -> Row:
+    if lesions is None:
+        return dict.fromkeys((*_LESION_COUNTS, *_LESION_RATES))
+    counts, rates = (lesions.found, lesions.missed, lesions.invented), (lesions.sensitivity, lesions.precision)
+    return dict(zip((*_LESION_COUNTS, *_LESION_RATES), (*counts, *rates, lesions.f1), strict=True))
 
 
 def _rank_rows(ranking: Ranking, most: int) -> Iterator[Row]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.changes import describe_worse
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.score_tables import leaderboard_table
 from medseg.reporting.table import escape_markdown
 from medseg.reporting.tables import NO_RESULTS
-from medseg.reporting.trend import Trend, describe_worse
+from medseg.reporting.trend import Trend
 
 
 def summary_markdown(rows: Sequence[LeaderboardRow], title: str, trend: Trend | None) -> str:
     """What stands in ``leaderboard.md``, in the Kubeflow UI too."""
     lines = [f"# {title}", ""]
     if trend and trend.worse:
-        lines += [f"> **Significantly worse than in run {trend.run_id}**, started {trend.started}:", ">"]
+        lines += ["> **Significantly worse than before**:", ">"]
         lines += [*(f"> - {escape_markdown(describe_worse(change))}" for change in trend.worse), ""]
     if not rows:
         return "\n".join([*lines, NO_RESULTS, ""])

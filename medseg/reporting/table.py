@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -122,7 +123,7 @@ class Table:
 
 
 def as_text(value: Value, digits: int = 4) -> str:
-    """A value as people read it: fixed decimals, an absent one is a dash, and nothing above 0 is rounded to 0."""
+    """A value as people read it: fixed decimals, a dash where it is absent; what is above 0 is not shown as 0."""
     value = _or_none(value)
     if value is None:
         return ABSENT
@@ -131,12 +132,13 @@ def as_text(value: Value, digits: int = 4) -> str:
     if not isinstance(value, float):
         return str(value)
     least = 10.0**-digits
-    return f"<{least:.{digits}f}" if 0 < value < least / 2 else f"{value:.{digits}f}"
+    return f"<{least:.{digits}f}" if 0 < value < least / 2 else f"{value:z.{digits}f}"
 
 
 def escape_markdown(text: str) -> str:
     """Text that keeps a cell of a table, and does not become HTML."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    # a tag begins with a letter, so that < before a number may stay and be read in a terminal
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.split()).replace("|", "\\|"))
 
 
 def _aligned(texts: Sequence[str], left: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.table import ABSENT, as_text
 
 DIGITS = {
@@ -49,22 +49,26 @@ HEADINGS = {
     "train_seconds": "Training (s)",
     "device_hours": "Device hours",
     "parameters_millions": "Parameters (M)",
-    "gmacs": "GMACs",
+    "gmacs": "GMACs of a patch",
+    "patch": "Patch",
     "train_peak_gb": "Training memory (GB)",
     "predict_peak_gb": "Prediction memory (GB)",
     "pareto": "Pareto",
     "device": "Device",
     "weights": "Weights",
     "trainings": "Trainings",
-    # of classes
+    # of classes and their lesions
     "absent": "Absent",
     "undefined_dice": "Without Dice",
     "missed": "Missed",
     "invented": "Invented",
     "not_predicted": "Not predicted",
-    "lesions_found": "Lesions found",
-    "lesions_missed": "Lesions missed",
-    "lesions_invented": "Lesions invented",
+    "lesions_found": "Found",
+    "lesions_missed": "Missed",
+    "lesions_invented": "Invented",
+    "lesion_sensitivity": "Sensitivity",
+    "lesion_precision": "Precision",
+    "lesion_f1": "F1",
     # of pairs and ranks
     "metric": "Metric",
     "first": "Better",
@@ -104,7 +108,7 @@ def cell(row: LeaderboardRow, column: str) -> str:
 
 def number(value: float | None, digits: int = 4) -> str:
     """Fixed decimals; an absent value is a dash."""
-    return ABSENT if value is None else f"{value:.{digits}f}"
+    return ABSENT if value is None else f"{value:z.{digits}f}"
 
 
 def _terminal_cell(row: LeaderboardRow, column: str) -> str:

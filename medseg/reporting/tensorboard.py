@@ -16,11 +16,13 @@ from tensorboard.compat.proto.summary_pb2 import Summary as Values
 from medseg import artifacts
 from medseg.artifacts import Summary
 from medseg.errors import RecipeError
+from medseg.metrics.aggregate import aggregate
+from medseg.metrics.table import ScoreRow
 from medseg.models import registry
 from medseg.reporting.event_file import FILE_NAME, Settings, experiment, picture, scalar, session, write_events
 from medseg.reporting.figures.style import STYLE
 from medseg.reporting.gallery import Drawing, Gallery
-from medseg.reporting.leaderboard import BYTES_PER_GB
+from medseg.reporting.leaderboard_row import BYTES_PER_GB
 from medseg.reporting.overlays import PICTURE_PIXELS
 from medseg.reporting.results import RunResults, UnitResult
 from medseg.reporting.sections.scores import box_plots
@@ -82,22 +84,22 @@ def _settings(unit: UnitResult, results: RunResults) -> Settings:
 
 def _scores(unit: UnitResult) -> Iterator[Values.Value]:
     if unit.summary and unit.rows:
-        for name, value in _final_values(unit.summary).items():
+        for name, value in _final_values(unit.rows, unit.summary).items():
             if value is not None:
                 yield scalar(f"results/{name}", value)
 
 
-def _final_values(summary: Summary) -> dict[str, float | None]:
+def _final_values(rows: Sequence[ScoreRow], summary: Summary) -> dict[str, float | None]:
     """Named as the columns of the leaderboard."""
     peak = summary.train_peak_bytes
-    scores = {name: summary.scores.get(name) for name in SCORES}
+    means = aggregate([rows]).scores
     costs = (
         summary.seconds_per_case,
         summary.train_seconds,
         summary.parameters / 1e6,
         None if peak is None else peak / BYTES_PER_GB,
     )
-    return scores | dict(zip(COSTS, costs, strict=True))
+    return {name: means[name] for name in SCORES} | dict(zip(COSTS, costs, strict=True))
 
 
 def _cases(drawings: Sequence[Drawing]) -> Iterator[Values.Value]:

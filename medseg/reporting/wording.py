@@ -23,12 +23,12 @@ def p_text(p: float) -> str:
 
 def interval_text(low: float, high: float, digits: int = 3) -> str:
     """``[0.890, 0.930]``; empty where there is none."""
-    return "" if math.isnan(low) or math.isnan(high) else f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return "" if math.isnan(low) or math.isnan(high) else f"[{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
 def decimal(value: float, digits: int = 3) -> str:
     """Fixed decimals, a dash for NaN, and no minus before a zero."""
-    return ABSENT if math.isnan(value) else f"{value:.{digits}f}".replace(f"-{0:.{digits}f}", f"{0:.{digits}f}")
+    return ABSENT if math.isnan(value) else f"{value:z.{digits}f}"
 
 
 def joined(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from medseg.errors import StageError
 from medseg.reporting.results import RunResults
-from medseg.reporting.run_comparison import Step, changes_table, differences_table, runs_table, steps
+from medseg.reporting.run_comparison import Step, differences_table, runs_table, step_table, steps
 from medseg.reporting.run_reader import read_run
 from medseg.reporting.table import Table
 from medseg.stages.record import require_run
@@ -57,7 +57,7 @@ def _tables(runs: Sequence[RunResults]) -> list[Table]:
 
 
 def _step_tables(step: Step) -> list[Table]:
-    return [changes_table(step), *([differences_table(step)] if step.differences else [])]
+    return [step_table(step), *([differences_table(step)] if step.differences else [])]
 
 
 def _by_start(runs: Sequence[RunResults]) -> list[RunResults]:

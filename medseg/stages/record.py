@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
 
+import yaml
+
 from medseg import __version__, artifacts
 from medseg.artifacts import CONFIG_FILE, ENVIRONMENT_FILE, STATUS_FILE, Status
 from medseg.config import Recipe, recipe_from_yaml
-from medseg.errors import NotFoundError, StageError
+from medseg.errors import NotFoundError, RecipeError, StageError
 from medseg.models import registry
 from medseg.stages.starting_weights import require_weights
 from medseg.storage import Store, open_store
+
+log = logging.getLogger(__name__)
 
 PACKAGES = (
     *("torch", "monai", "segmentation-models-pytorch", "nnunetv2", "numpy", "scipy", "statsmodels"),
@@ -22,7 +27,10 @@ PACKAGES = (
 
 
 def record_run(recipe: Recipe, run_uri: str) -> None:
-    """Write ``config.yaml`` and ``environment.json``; a later start of the same run writes what it was asked for.
+    """Write ``config.yaml`` and ``environment.json``.
+
+    A later start of the same run writes what it was asked for and on what it runs, with ``resumed`` beside the first
+    ``started``, which says when other runs came before.
 
     Raises:
         StageError: weights that a model is to start from are not where its training will look for them.
@@ -31,7 +39,7 @@ def record_run(recipe: Recipe, run_uri: str) -> None:
     require_weights(units, artifacts.store_uri_of_run(run_uri))
     store = open_store(run_uri)
     store.put_bytes(CONFIG_FILE, recipe.to_yaml().encode())
-    store.put_bytes(ENVIRONMENT_FILE, (json.dumps(_environment(), indent=1) + "\n").encode())
+    store.put_bytes(ENVIRONMENT_FILE, (json.dumps(_environment(_started(store)), indent=1) + "\n").encode())
 
 
 def load_run(run_uri: str) -> Recipe:
@@ -72,24 +80,39 @@ def run_ids(store_uri: str) -> list[str]:
 
 
 def newest_run(store_uri: str, name: str) -> str:
-    """URI of the run of a recipe name that was started last.
+    """URI of the run of a recipe name that was started last; a run whose recipe cannot be read is passed by.
 
     Raises:
         StageError: there is none yet.
     """
     runs = [artifacts.run_uri(store_uri, run) for run in run_ids(store_uri)]
-    candidates = [run for run in runs if load_run(run).name == name]
+    candidates = [run for run in runs if _name(run) == name]
     if not candidates:
         there = ", ".join(run_ids(store_uri)) or "none"
         raise StageError(
             f"{store_uri}: no run of {name!r} yet (runs: {there}); start one with `medseg train`, or name one with"
             " --set run_id=RUN"
         )
-    return max(candidates, key=_started)
+    return max(candidates, key=lambda run: (_started(open_store(run)), run))
 
 
-def _started(run_uri: str) -> str:
-    return str(json.loads(open_store(run_uri).get_bytes(ENVIRONMENT_FILE))["started"])
+def _name(run_uri: str) -> str | None:
+    """Of a run's recipe; None where it is damaged."""
+    try:
+        return load_run(run_uri).name
+    except (RecipeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        log.warning("%s is passed by: %s", run_uri, " ".join(str(error).split()))
+        return None
+
+
+def _started(run: Store) -> str:
+    """When a run was first started; empty where it does not say."""
+    try:
+        environment = json.loads(run.get_bytes(ENVIRONMENT_FILE))
+    except (NotFoundError, ValueError):
+        return ""
+    started = environment.get("started") if isinstance(environment, dict) else None
+    return started if isinstance(started, str) else ""
 
 
 def read_status(unit: Store) -> Status | None:
@@ -115,9 +138,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _environment() -> dict[str, object]:
+def _environment(started: str) -> dict[str, object]:
     return {
-        "started": now(),
+        **({"started": started, "resumed": now()} if started else {"started": now()}),
         "medseg": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg import artifacts
-from medseg.artifacts import METRICS_FILE, REPORT_FILE, RESULTS_FILE, RESULTS_SCHEMA_FILE, SUMMARY_FILE
+from medseg.artifacts import REPORT_FILE, RESULTS_FILE, RESULTS_SCHEMA_FILE, SUMMARY_FILE
 from medseg.errors import StageError
 from medseg.metrics.ranking import Comparison
+from medseg.reporting.changes import describe_worse
 from medseg.reporting.comparisons import comparisons
-from medseg.reporting.leaderboard import LeaderboardRow, rank_models
+from medseg.reporting.leaderboard import rank_models
+from medseg.reporting.leaderboard_row import LeaderboardRow, outcome
 from medseg.reporting.results import RunResults
 from medseg.reporting.run_reader import read_run
 from medseg.reporting.run_records import record_of, write_record
-from medseg.reporting.trend import Trend, describe_worse, find_trend
+from medseg.reporting.trend import Trend, find_trend
 from medseg.stages.record import now
 from medseg.storage import Store, open_store
 
@@ -25,12 +27,26 @@ log = logging.getLogger(__name__)
 
 REPORT_FOLDER = "report"
 MODELS_FOLDER = "models"
+CASES_FILE = "cases.csv"
 TENSORBOARD_FOLDER = "tensorboard"
 MARKDOWN_FILE = "leaderboard.md"
 
 
-def report(run_uri: str) -> str:
-    """Write ``report/`` with the page, the tables and ``results.json``; return the URI of the page.
+@dataclass(frozen=True)
+class Report:
+    """A report that was written.
+
+    Attributes:
+        uri: of its page.
+        rows: its leaderboard.
+    """
+
+    uri: str
+    rows: list[LeaderboardRow]
+
+
+def report(run_uri: str) -> Report:
+    """Write ``report/`` with the page, the tables and ``results.json``.
 
     Missing or damaged results are named in the report and stop nothing; it is made anew at every call. A finished run
     is remembered in the store's ``leaderboard/``, where later runs of its name find it.
@@ -61,7 +77,7 @@ def report(run_uri: str) -> str:
         _put(folder, open_store(artifacts.join(run_uri, REPORT_FOLDER)))
     if record := record_of(results, rows):
         write_record(record, artifacts.store_uri_of_run(run_uri))
-    return artifacts.join(run_uri, REPORT_FOLDER, REPORT_FILE)
+    return Report(artifacts.join(run_uri, REPORT_FOLDER, REPORT_FILE), rows)
 
 
 def _put(folder: Path, store: Store) -> None:
@@ -81,23 +97,23 @@ def leaderboard(run_uri: str) -> list[LeaderboardRow]:
 def require_success(run_uri: str) -> None:
     """Pass only a run in which every training of every model has scores.
 
-    A model that is significantly worse than in the last finished run of this name is a warning, or with the recipe's
-    ``gate.fail_if_worse`` a fault too.
+    A model that is significantly worse than in the last finished run of this name that scored it is a warning, or with
+    the recipe's ``gate.fail_if_worse`` a fault too.
 
     Raises:
         StageError: names each model without scores, its reason, and where the results of the others are; or each model
             that is worse, its numbers and the run before.
     """
     results = read_run(run_uri)
-    rows = rank_models(results, {})
-    bad = [f"  {row.model} {row.status}: {row.reason}" for row in rows if row.status != "succeeded"]
-    if not rows:
+    outcomes = {model: outcome(results.of_model(model)) for model in results.models}
+    bad = [f"  {model} {state}: {reason}" for model, (state, reason) in outcomes.items() if state != "succeeded"]
+    if not outcomes:
         bad = ["  no model of this run has started"]
     if bad:
         page = artifacts.join(run_uri, REPORT_FOLDER, REPORT_FILE)
         lines = "\n".join(bad)
         raise StageError(
-            f"{len(bad)} of {len(rows)} models did not succeed:\n{lines}\n"
+            f"{len(bad)} of {len(outcomes)} models did not succeed:\n{lines}\n"
             f"The results of the others are in the report, {page}; the same run_id starts again what is missing"
         )
     _refuse_worse(results)
@@ -110,7 +126,7 @@ def _refuse_worse(results: RunResults) -> None:
     if not trend or not trend.worse:
         return
     lines = "\n".join(f"  {describe_worse(change)}" for change in trend.worse)
-    message = f"significantly worse than in run {trend.run_id}, started {trend.started}:\n{lines}"
+    message = f"significantly worse than before:\n{lines}"
     if results.recipe and results.recipe.gate.fail_if_worse:
         raise StageError(f"{message}\nThe recipe asks for this to fail (gate.fail_if_worse)")
     log.warning("gate: %s", message)
@@ -126,9 +142,12 @@ def _files(
     from medseg.reporting.summary import summary_markdown
 
     models = [row.model for row in rows if row.trainings_succeeded]
+    classes = score_tables.classes_table(results, models)
+    lesions = score_tables.lesions_table(classes)
     tables = (
         score_tables.leaderboard_table(rows),
-        score_tables.classes_table(results, models),
+        classes,
+        *([lesions] if lesions.rows else []),
         score_tables.pairs_table(compared),
         score_tables.ranks_table(compared),
         score_tables.cases_table(results, models),
@@ -140,7 +159,7 @@ def _files(
     files[RESULTS_FILE] = found.to_bytes()
     files[RESULTS_SCHEMA_FILE] = schema()
     for model in models:
-        files[f"{MODELS_FOLDER}/{model}/{METRICS_FILE}"] = score_tables.cases_table(results, [model]).csv()
+        files[f"{MODELS_FOLDER}/{model}/{CASES_FILE}"] = score_tables.cases_table(results, [model]).csv()
     for summary in (summary for summary in found.models if summary.model in models):
         files[f"{MODELS_FOLDER}/{summary.model}/{SUMMARY_FILE}"] = summary.to_bytes()
     return files

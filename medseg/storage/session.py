@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from medseg.config import EMBEDDED, StoreConfig
 from medseg.storage.embedded import BUCKET, FOLDER_VARIABLE, embedded_server
@@ -36,6 +37,16 @@ def session(config: StoreConfig) -> Iterator[str]:
         without = (FOLDER_VARIABLE, "AWS_SESSION_TOKEN") if config.access_key else (FOLDER_VARIABLE,)
         with _environment(_from_recipe(config), without):
             yield config.uri.rstrip("/")
+
+
+def shown(uri: str) -> str:
+    """A URI of the open store as people can open it: a file's path where the server on this machine serves it."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder or not uri.startswith(f"s3://{BUCKET}/"):
+        return uri
+    path = Path(folder) / uri.removeprefix("s3://")
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _from_recipe(config: StoreConfig) -> dict[str, str]:

@@ -32,12 +32,12 @@ class Finished:
         return open_store(artifacts.join(self.uri, artifacts.unit_key("unet", 0, 0)))
 
     def status(self, state: str, stage: str) -> None:
-        content = {"state": state, "stage": stage, "config_hash": "", "preprocessed_uri": "", "updated": ""}
+        content = {"state": state, "stage": stage, "config_hash": "", "preprocessed_uri": "p", "updated": ""}
         self.unit.put_bytes(STATUS_FILE, Status.model_validate(content).to_bytes())
 
     def summary(self, confusion: list[list[int]] | None) -> None:
         summary = Summary(
-            model="unet", seed=0, fold=0, dataset_uri="", preprocessed_uri="", cases=1, cases_missing=0,
+            model="unet", seed=0, fold=0, dataset_uri="d", preprocessed_uri="p", cases=1, cases_missing=0,
             evaluate=registry.unit_config(self.recipe, "unet").evaluate.model_dump(mode="json"),
             scores={"dice": 0.5, "nsd": None}, per_class={"liver": {}, "left kidney": {}}, pooled={},
             confusion=confusion, seconds_per_case=1.0, train_seconds=1.0, parameters=1, device="cpu",

@@ -19,7 +19,7 @@ STILL = AugmentationConfig(flip=0, affine=0, brightness=0, contrast=0, gamma=0, 
 
 def plan(patch_3d: tuple[int, int, int] = (4, 4, 4), patch_2d: tuple[int, int] = (4, 4), slice_axis: Any = 2) -> Plan:
     return Plan(
-        dataset_uri="", dataset_version="v", labels={"background": 0, "dot": 1}, channels=1, dimensions=3,
+        dataset_uri="d", dataset_version="v", labels={"background": 0, "dot": 1}, channels=1, dimensions=3,
         modality="mr", slice_axis=slice_axis,
         patch_2d=patch_2d, patch_3d=patch_3d, fingerprint={},
     )  # fmt: skip

@@ -18,7 +18,7 @@ def plan(spacing_mm: Any = None, size: Any = None, crop: bool = False, channels:
     scale = Normalize(channels=(Normalization(method="zscore"),) * channels)
     grid = Resample(spacing_mm=spacing_mm, size=size, order=3, coarse_axis_order=1, anisotropy_limit=3)
     return Plan(
-        dataset_uri="", dataset_version="v", labels={"background": 0, "a": 1, "b": 2}, channels=channels, dimensions=3,
+        dataset_uri="d", dataset_version="v", labels={"background": 0, "a": 1, "b": 2}, channels=channels, dimensions=3,
         modality="mr", steps=(Orient(), *((Crop(),) if crop else ()), scale, grid), slice_axis=2, patch_2d=(8, 8),
         patch_3d=(8, 8, 8), fingerprint={},
     )  # fmt: skip

@@ -28,7 +28,7 @@ def predictor(
     dimensions: int, slice_axis: Any = 2, mirror_axes: tuple[int, ...] = (), network: nn.Module | None = None
 ) -> Predictor:
     plan = Plan(
-        dataset_uri="", dataset_version="v", labels={"background": 0, "bright": 1}, channels=1, dimensions=3,
+        dataset_uri="d", dataset_version="v", labels={"background": 0, "bright": 1}, channels=1, dimensions=3,
         modality="mr", slice_axis=slice_axis,
         patch_2d=(8, 8), patch_3d=(8, 8, 8), fingerprint={},
     )  # fmt: skip

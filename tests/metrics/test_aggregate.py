@@ -30,10 +30,12 @@ def test_mean_over_cases_then_over_classes():
     assert result.undefined["liver"]["dice"] == 0
 
 
-def test_seeds_are_averaged_per_case_before_cases():
+def test_what_one_training_invents_is_in_its_own_mean_alone():
     first = [row("a", "liver", 1.0), row("b", "liver", 0.0)]
     second = [row("a", "liver", 0.5), row("b", "liver", NAN)]
-    assert aggregate([first, second]).scores["dice"] == (0.75 + 0.0) / 2
+    means = aggregate([first, second])
+    assert means.scores["dice"] == (1.0 / 2 + 0.5) / 2
+    assert means.undefined["liver"]["dice"] == 1
 
 
 def test_a_metric_that_no_case_defines_is_none():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ TEN = np.linspace(0.5, 0.95, 10)
 
 
 def scores(spread: float = NAN, metric: str = "dice", best: float = 1.0, **models) -> CaseScores:
-    """Models by name with (cases,) or (cases, classes) values; every case is of another patient."""
-    values = np.stack([np.asarray(v, dtype=float).reshape(len(v), -1) for v in models.values()])
-    cases = tuple(f"case_{index}" for index in range(values.shape[1]))
-    classes = tuple(f"class_{index}" for index in range(values.shape[2]))
+    """Models by name with (cases,) or (cases, classes) values of one training; every case is of another patient."""
+    values = tuple(np.asarray(v, dtype=float).reshape(1, len(v), -1) for v in models.values())
+    _, case_count, class_count = values[0].shape
+    cases = tuple(f"case_{index}" for index in range(case_count))
+    classes = tuple(f"class_{index}" for index in range(class_count))
     return CaseScores(metric, tuple(models), cases, cases, classes, values, best, (spread,) * len(models))
 
 
@@ -79,12 +81,34 @@ def test_the_mean_and_the_cases_may_disagree():
     assert comparison.rankings["dice"].tau_methods == -1
 
 
+@pytest.mark.parametrize(("best", "sign"), [(1.0, 1), (0.0, -1)])
+def test_where_cases_and_means_disagree_nothing_is_significant(best, sign):
+    level = np.linspace(0.5, 0.7, 20)
+    many = level + sign * np.linspace(0.01, 0.02, 20)
+    many[0] = 0.5 - sign * 10
+    pair = only_pair(compare([scores(best=best, many=many, level=level)]))
+    assert (pair.first, pair.opposed, pair.significant) == ("level", True, False)
+    assert pair.p_holm < 0.05
+
+
 def test_inventing_an_absent_class_costs_the_case():
     # in the last five cases the class is absent: a predicts nothing, b invents it
     comparison = compare([scores(a=[*TEN[:5], *[NAN] * 5], b=[*TEN[:5], *[0.0] * 5])])
     pair = only_pair(comparison)
     assert (pair.first, pair.cases, pair.p) == ("a", 10, 2 / 2**5)
     assert standings(comparison)["a"].mean == pytest.approx(TEN[:5].mean())
+
+
+def test_a_training_that_invents_costs_its_own_mean_alone():
+    # the class is absent in the last five cases; one of the two trainings invents it there
+    rightly, invented = [*TEN[:5], *[NAN] * 5], [*TEN[:5], *[0.0] * 5]
+    both = np.array([rightly, invented])[:, :, None]
+    other = replace(scores(a=TEN, b=TEN), values=(both, both[:1]))
+    comparison = compare([other])
+    by_model = standings(comparison)
+    assert by_model["b"].mean == pytest.approx(TEN[:5].mean())
+    assert by_model["a"].mean == pytest.approx(0.75 * TEN[:5].mean())  # of m and m / 2
+    assert only_pair(comparison).p == 2 / 2**5
 
 
 def test_cases_that_nobody_defines_are_no_cases():
@@ -105,7 +129,8 @@ def test_a_metric_that_nothing_defines_is_left_out():
 def test_one_model_and_one_case():
     comparison = compare([scores(unet=[0.8])])
     (standing,) = comparison.rankings["dice"].standings
-    assert (standing.rank, standing.rank_low, standing.rank_high, standing.mean) == (1, 1, 1, 0.8)
+    assert (standing.rank, standing.rank_low, standing.rank_high, standing.mean) == (1, None, None, 0.8)
+    assert comparison.rankings["dice"].rank_shares.shape == (1, 0)
     assert math.isnan(standing.low)
     assert comparison.pairs == ()
     assert comparison.tau_metrics == {}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from medseg.metrics.statistics import bootstrap_means, holm, interval, kendall_tau, wilcoxon_p
+from medseg.metrics.statistics import bootstrap_means, holm, interval, kendall_tau, signed_rank_lean, wilcoxon_p
 
 NAN = math.nan
 
@@ -47,6 +47,12 @@ def test_p_does_not_depend_on_who_comes_first(differences):
     assert wilcoxon_p(differences) == pytest.approx(wilcoxon_p([-d for d in differences]))
 
 
+def test_the_test_leans_to_where_the_ranks_weigh_more():
+    assert signed_rank_lean([0.1, 0.1, 0.1, -9.0]) == 1  # ranks 2, 2, 2 against 4
+    assert signed_rank_lean([-0.1, -0.3, 0.2]) == -1
+    assert signed_rank_lean([0.1, -0.1, 0.0, NAN]) == 0
+
+
 def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_keeps_the_order():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.9, 0.8]) == [1, 1]
@@ -63,7 +69,7 @@ def test_kendalls_tau_of_equal_opposite_and_single_rankings():
 
 def test_equal_cases_leave_no_uncertainty():
     samples = bootstrap_means(np.full((1, 5, 2), 0.75), "abcde")
-    assert interval(samples[0]) == (0.75, 0.75)
+    assert interval(samples[0, 0]) == (0.75, 0.75)
 
 
 def test_a_patient_s_cases_are_drawn_together():
@@ -79,20 +85,22 @@ def test_all_models_see_the_same_samples():
     np.testing.assert_allclose(samples[0] - samples[1], 0.25)
 
 
-def test_undefined_classes_are_left_out_of_the_mean_of_a_sample():
+def test_a_sample_without_a_class_has_no_mean_of_it():
     samples = bootstrap_means(np.array([[[1.0, NAN], [1.0, 0.0]]]), "ab")
-    assert set(np.unique(samples)) == {0.5, 1.0}
+    assert set(samples[0, 0]) == {1.0}
+    assert np.isnan(samples[0, 1]).any()
+    assert set(samples[0, 1][~np.isnan(samples[0, 1])]) == {0.0}
 
 
 def test_one_patient_leaves_nothing_to_draw():
     samples = bootstrap_means(np.ones((2, 3, 1)), "aaa")
-    assert samples.shape == (2, 0)
-    assert all(math.isnan(end) for end in interval(samples[0]))
+    assert samples.shape == (2, 1, 0)
+    assert all(math.isnan(end) for end in interval(samples[0, 0]))
 
 
 def test_interval_of_a_mean_is_that_of_scipy():
     values = np.random.default_rng(1).normal(0.8, 0.1, 60)
-    ours = interval(bootstrap_means(values[None, :, None], [str(case) for case in range(60)])[0])
+    ours = interval(bootstrap_means(values[None, :, None], [str(case) for case in range(60)])[0, 0])
     theirs = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=0).confidence_interval
     np.testing.assert_allclose(ours, theirs, atol=0.002)
 

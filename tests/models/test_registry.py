@@ -52,7 +52,7 @@ def test_a_network_that_cannot_be_built_names_its_settings() -> None:
 
 
 PLAN = Plan(
-    dataset_uri="", dataset_version="", labels={"background": 0, "a": 1}, channels=1, dimensions=3, modality="mr",
+    dataset_uri="d", dataset_version="", labels={"background": 0, "a": 1}, channels=1, dimensions=3, modality="mr",
     slice_axis=2, patch_2d=(8, 16), patch_3d=(8, 16, 8), fingerprint={},
 )  # fmt: skip
 

@@ -8,7 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from medseg import artifacts
-from medseg.artifacts import Dataset, Fold, Normalization, Plan, PretrainedWeights, Splits, Status, Summary
+from medseg.artifacts import (
+    Dataset,
+    Fold,
+    Normalization,
+    Normalize,
+    Plan,
+    PretrainedWeights,
+    Resample,
+    Splits,
+    Status,
+    Summary,
+)
 from medseg.data.cases import write_cases
 from medseg.data.formats.nifti import write_nifti
 from medseg.metrics.aggregate import aggregate
@@ -75,7 +86,7 @@ class ScratchRun:
             prediction = np.roll(reference_of(case), shift, axis=0)
             scores = score_case(prediction, reference_of(case), (1.0, 1.0, 3.0), LABELS, SCORING)
             rows += [ScoreRow(case, f"patient_{case}", score) for score in scores]
-            self.put(model, artifacts.prediction_key(case), _nifti_bytes(self.folder, prediction), seed)
+            self.put(model, artifacts.prediction_key(case), nifti_bytes(self.folder, prediction), seed)
         means = aggregate([rows])
         summary = Summary(
             model=model,
@@ -124,9 +135,10 @@ class ScratchRun:
             channels=1,
             dimensions=3,
             modality="ct",
-            spacing_mm=(1.0, 1.0, 3.0),
-            size=None,
-            normalization=[Normalization(method="ct", low=-100, high=200)],
+            steps=(
+                Normalize(channels=(Normalization(method="ct", low=-100, high=200),)),
+                Resample(spacing_mm=(1.0, 1.0, 3.0), size=None, order=3, coarse_axis_order=1, anisotropy_limit=3.0),
+            ),
             slice_axis=2,
             patch_2d=(8, 8),
             patch_3d=(8, 8, 4),
@@ -140,8 +152,8 @@ class ScratchRun:
         )
         for case in self.cases:
             image = (reference_of(case) * 60).astype(np.int16)
-            dataset_store.put_bytes(artifacts.image_key(case, 0), _nifti_bytes(self.folder, image))
-            dataset_store.put_bytes(artifacts.reference_key(case), _nifti_bytes(self.folder, reference_of(case)))
+            dataset_store.put_bytes(artifacts.image_key(case, 0), nifti_bytes(self.folder, image))
+            dataset_store.put_bytes(artifacts.reference_key(case), nifti_bytes(self.folder, reference_of(case)))
         dataset_store.put_bytes(artifacts.DATASET_FILE, dataset.to_bytes())
         preprocessed.put_bytes(artifacts.PLAN_FILE, plan.to_bytes())
         preprocessed.put_bytes(artifacts.SPLITS_FILE, splits.to_bytes())
@@ -156,7 +168,7 @@ def reference_of(case: str) -> np.ndarray:
     return reference
 
 
-def _nifti_bytes(folder: Path, array: np.ndarray) -> bytes:
+def nifti_bytes(folder: Path, array: np.ndarray) -> bytes:
     path = folder / "scratch.nii.gz"
     write_nifti(path, array, np.diag([1.0, 1.0, 3.0, 1.0]))
     data = path.read_bytes()

@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-features=IsolateSandboxedIframes",  # in a process of its own, the frame would not be waited for
 )
 PROBES = Path(__file__).parent / "probes.js"
-COSTS = {"multiply_adds": 10**9, "train_peak_bytes": 10**9, "predict_peak_bytes": 10**9}
+COSTS = {"multiply_adds": 10**9, "train_peak_bytes": 10**9, "predict_peak_bytes": 10**9, "patch": (128, 128, 128)}
 CALIBRATION = [
     CalibrationBin(low=0.0, high=0.5, voxels=9, probability=0.1, foreground=0.0),
     CalibrationBin(low=0.5, high=1.0, voxels=3, probability=0.9, foreground=1.0),

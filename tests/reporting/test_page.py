@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medseg.artifacts import CalibrationBin
+from medseg.reporting.changes import Change
 from medseg.reporting.comparisons import comparisons
 from medseg.reporting.gallery import gallery
 from medseg.reporting.leaderboard import rank_models
 from medseg.reporting.page import render
 from medseg.reporting.run_reader import read_run
-from medseg.reporting.trend import Change, Trend
+from medseg.reporting.trend import Trend
 from tests.reporting.runs import ScratchRun
 
 COUNTS = [[900, 10, 0], [5, 80, 15], [0, 2, 8]]
@@ -20,6 +23,8 @@ SURE = [
     CalibrationBin(low=0.0, high=0.5, voxels=9, probability=0.1, foreground=0.0),
     CalibrationBin(low=0.5, high=1.0, voxels=4, probability=0.9, foreground=0.5),
 ]
+
+WORSE = Change("unet", "demo-0", "2026-01-01", 0.9, 0.8, 3, -0.2, -0.05, p=0.001, p_holm=0.002, worse=True)
 
 
 def rendered(run: ScratchRun, trend: Trend | None = None) -> str:
@@ -45,7 +50,7 @@ def test_sections_come_by_importance(run: ScratchRun):
         run.succeed("unet", seed, seed, confusion=COUNTS, calibration=SURE)
         run.succeed("fpn", 2, seed, confusion=COUNTS, calibration=SURE, seconds_per_case=0.1)
     run.status("fpn", "failed", seed=2, reason="out of memory")
-    trend = Trend("demo-0", "2026-01-01", (Change("unet", 0.9, 0.8, 3, 0.001, 0.002, True),))
+    trend = Trend((WORSE,))
     assert headings(rendered(run, trend)) == [
         *("worse", "leaderboard", "meaning", "trend", "data", "curves", "cases", "classes", "confusion"),
         *("calibration", "failures", "gallery", "disagreements", "definitions"),
@@ -61,7 +66,7 @@ def test_what_was_not_measured_is_left_out(run: ScratchRun):
     assert headings(page) == [
         *("leaderboard", "meaning", "data", "curves", "cases", "classes", "gallery", "definitions"),
     ]
-    assert "GMACs</button>" not in page
+    assert "GMACs of a patch</button>" not in page
 
 
 def test_counts_and_calibration_of_all_trainings_are_added(run: ScratchRun):
@@ -76,13 +81,17 @@ def test_counts_and_calibration_of_all_trainings_are_added(run: ScratchRun):
 def test_models_that_got_worse_are_named_before_all_else(run: ScratchRun):
     run.succeed("unet", 1)
     changes = (
-        Change("unet", 0.9, 0.8, 3, 0.001, 0.002, True),
-        Change("fpn", None, None, 0, None, None, False, "no scores in run demo-1"),
+        WORSE,
+        replace(WORSE, model="fpn", now=0.95, low=0.04, high=0.06, worse=False, better=True),
+        Change("segformer", "demo-0", "2026-01-01", note="no scores in run demo-1"),
     )
-    page = rendered(run, Trend("demo-0", "2026-01-01T00:00:00+00:00", changes))
-    notice, table = page.index("Significantly worse than in run demo-0"), page.index('id="trend"')
+    page = rendered(run, Trend(changes))
+    notice, table = page.index("Dice 0.8000, was 0.9000 in run demo-0, started 2026-01-01"), page.index('id="trend"')
     assert notice < page.index('id="leaderboard"') < table
-    assert "no scores in run demo-1" in page[table:]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page[table : page.index('id="data"')])
+    assert cells[:6] == ["0.9000", "0.8000", "-0.1000 (-0.2000 to -0.0500)", "3", "0.0020", "worse"]
+    assert cells[8] == "0.0500 (0.0400 to 0.0600)"
+    assert (cells[11], cells[17]) == ("better", "no scores in run demo-1")
     assert "No model got significantly worse." not in page
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg.metrics.case import METRICS
-from medseg.reporting.leaderboard import LeaderboardRow, efficient_models
+from medseg.reporting.leaderboard import efficient_models
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.score_tables import leaderboard_table
 from medseg.reporting.summary import summary_markdown
 from medseg.reporting.table import Column, Table, as_text
@@ -93,7 +94,16 @@ def test_any_number_comes_back_from_both_files_as_it_was(values: list[float | No
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0.0000"), (0.00001, "<0.0001"), (0.5, "0.5000"), (math.nan, "–"), (None, "–"), (True, "yes"), (3, "3")],
+    [
+        (0.0, "0.0000"),
+        (0.00001, "<0.0001"),
+        (-0.00001, "0.0000"),
+        (0.5, "0.5000"),
+        (math.nan, "–"),
+        (None, "–"),
+        (True, "yes"),
+        (3, "3"),
+    ],
 )
 def test_what_people_read(value: float | None, text: str) -> None:
     assert as_text(value) == text
@@ -109,7 +119,7 @@ def row(
     costs = dict.fromkeys(
         ("train_seconds", "device_hours", "parameters_millions", "gmacs", "train_peak_gb", "predict_peak_gb"), value
     )
-    rest = {"device": "cpu", "weights": "none", "trainings": 1, "trainings_succeeded": 1, "reason": ""}
+    rest = {"device": "cpu", "patch": None, "weights": "none", "trainings": 1, "trainings_succeeded": 1, "reason": ""}
     return LeaderboardRow(rank=rank, model=model, status=status, **{**numbers, **costs, **rest, **more})  # type: ignore[arg-type]
 
 

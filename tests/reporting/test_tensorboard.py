@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,15 @@ def test_scores_stand_in_the_same_row(folder: Path) -> None:
         **{"results/seconds_per_case": 0.5, "results/train_seconds": 60.0, "results/parameters_millions": 1.5},
     }
     assert status(unet) == STATUS_SUCCESS
+
+
+def test_the_scores_are_those_of_the_cases_whatever_the_summary_says(tmp_path: Path) -> None:
+    run = ScratchRun(tmp_path, cases=("case_1",))
+    run.succeed("unet")
+    key = artifacts.unit_key("unet", 0, 0)
+    summary = json.loads(run.store.get_bytes(f"{key}/{artifacts.SUMMARY_FILE}")) | {"scores": {"dice": 9.0}}
+    run.put("unet", artifacts.SUMMARY_FILE, json.dumps(summary).encode())
+    assert shown(write(run, tmp_path / "out"), key).Scalars("results/dice")[0].value == 1.0
 
 
 def test_a_failed_training_is_a_row_without_scores(folder: Path) -> None:

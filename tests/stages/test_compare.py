@@ -53,7 +53,10 @@ def test_every_step_has_change_interval_and_verdict(runs: list[ScratchRun]) -> N
     ((model, before, now, change, cases, p, verdict),) = table_rows(
         text, "From demo-1 to demo-2, over the test cases of both"
     )
-    assert (model, before, now, cases, p, verdict) == ("unet", "1.0000", "0.6458", "10", "0.0020", "worse")
+    assert (model, before, now, cases, p, verdict) == (
+        *("unet", "1.0000", "0.6458", "10", "0.0020"),
+        "worse; other settings: evaluate.overlap",
+    )
     assert change.startswith("-0.3542 (-0.3")
     assert [row[-1] for row in table_rows(text, "From demo-2 to demo-3, over the test cases of both")] == [
         "no significant change",

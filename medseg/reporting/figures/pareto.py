@@ -28,7 +28,7 @@ WIDE = 20  # ratio of the dearest to the cheapest from which on the axis is loga
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model: its cost, from above 0 on, its quality, higher is better, and whether it is efficient."""
+    """One model: its cost, lower is better, its quality, higher is better, and whether it is efficient."""
 
     model: str
     cost: float
@@ -80,7 +80,7 @@ def _point(axes: Axes, candidate: Candidate, models: Sequence[str]) -> Line2D:
 
 
 def _set_cost_scale(axes: Axes, costs: Sequence[float]) -> None:
-    if max(costs) > WIDE * min(costs):
+    if max(costs) > WIDE * min(costs) > 0:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))

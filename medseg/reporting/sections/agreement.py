@@ -16,6 +16,7 @@ from medseg.reporting.tables import HEADINGS
 from medseg.reporting.wording import headed, p_text
 
 LEVELS = ((0.001, 1.0, "***"), (0.01, 0.7, "**"), (SIGNIFICANCE, 0.4, "*"))  # p below, shade, sign
+OPPOSED = "†"
 SIGN_INCHES, SHARE_INCHES = 0.36, 0.44
 SMALLEST_SHARE = 0.01  # that is written into its square
 
@@ -26,7 +27,7 @@ class Agreement:
 
     Attributes:
         heading: empty where the run has one comparison alone.
-        significance, stability: metric's heading to its figure; empty for a single model.
+        significance, stability: metric's heading to its figure; no stability with a single patient.
         taus: rows of what is compared and Kendall's tau, NaN where undefined.
         pairs: in the comparison's order.
     """
@@ -52,7 +53,7 @@ def _agreement(heading: str, comparison: Comparison) -> Agreement:
     return Agreement(
         heading,
         {name: _significance(name, ranking, comparison) for name, ranking in rankings.items()},
-        {name: _stability(name, ranking) for name, ranking in rankings.items()},
+        {name: _stability(name, ranking) for name, ranking in rankings.items() if ranking.rank_shares.size},
         _taus(comparison),
         comparison.pairs,
     )
@@ -75,6 +76,8 @@ def _significance(name: str, ranking: Ranking, comparison: Comparison) -> Pictur
 
 
 def _level(pair: Pair) -> tuple[float, str]:
+    if pair.opposed and pair.p_holm < SIGNIFICANCE:
+        return 0.0, OPPOSED
     return next(((shade, sign) for below, shade, sign in LEVELS if pair.p_holm < below), (0.0, "n.s."))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medseg.config import NO_WEIGHTS
 from medseg.metrics.ranking import Comparison
-from medseg.reporting.leaderboard import LeaderboardRow
+from medseg.reporting.comparisons import PRETRAINED, SCRATCH
+from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.table import ABSENT
 from medseg.reporting.tables import HEADINGS, cell
-from medseg.reporting.wording import decimal, interval_text, p_text
+from medseg.reporting.wording import GROUPS, decimal, interval_text, p_text
 
 GAP = "gap"
 COLUMNS = (
@@ -19,9 +19,9 @@ COLUMNS = (
 )
 FURTHER_COLUMNS = (
     *("model", "iou", "sensitivity", "specificity", "precision", "absence_specificity", "hd_mm", "assd_mm"),
-    *("volume_error_ml", "relative_volume_error", "trainings", "device", "weights"),
+    *("volume_error_ml", "relative_volume_error", "train_seconds", "trainings", "device", "weights", "patch"),
 )
-TEXT = ("model", "status", "device", "weights")
+TEXT = ("model", "status", "device", "weights", "patch")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def heading(column: str) -> str:
 def _group(row: LeaderboardRow) -> str:
     if row.rank is None:
         return "Without a rank"
-    return "Trained from scratch" if row.weights == NO_WEIGHTS else "Trained from pretrained weights"
+    return GROUPS[SCRATCH if row.group == SCRATCH else PRETRAINED]
 
 
 def _lines(

@@ -32,32 +32,39 @@ def sentences(comparison: Comparison) -> list[str]:
 
 
 def _lead(ranking: Ranking, leads: Mapping[str, Pair]) -> str:
-    first, second = ranking.standings[:2]
+    first = ranking.standings[0]
+    equal = [standing.model for standing in ranking.standings if standing.rank == first.rank]
+    if len(equal) > 1:
+        return f"{joined(equal)} share the first place with mean Dice {_mean(first)}."
+    second = ranking.standings[1]
     pair = leads[second.model]
-    digits = _digits(pair)
-    amount = f"{decimal(abs(pair.difference), digits)} Dice {_turned(pair, first.model)}".rstrip()
-    if pair.significant and pair.first == first.model:
+    amount = f"{decimal(abs(pair.difference), _digits(pair))} Dice {_turned(pair, first.model)}".rstrip()
+    p = f"p {p_text(pair.p_holm)}"
+    opening = f"{first.model} is first with mean Dice {_mean(first)}"
+    if pair.significant:
+        lead = f"its lead over {second.model} is {amount}, significant after Holm correction ({p})"
+        return f"{opening}; {lead}{_seeds(pair)}."
+    if pair.opposed and pair.p_holm < SIGNIFICANCE:
         return (
-            f"{first.model} is first with mean Dice {_mean(first)}; its lead over {second.model} is {amount},"
-            f" significant after Holm correction (p {p_text(pair.p_holm)}){_beside_seeds(pair)}."
+            f"{opening}, {amount} ahead of {second.model}, but {second.model} is better in most cases ({p} after Holm"
+            f" correction): a few cases decide the means. Look at them before you choose{_seeds(pair)}."
         )
-    if first.rank == second.rank:
-        return f"{first.model} and {second.model} share the first place with mean Dice {_mean(first)}."
     return (
-        f"{first.model} is first with mean Dice {_mean(first)}, but it and {second.model} cannot be told apart: the"
-        f" difference is {amount}, p {p_text(pair.p_holm)} after Holm correction{_beside_seeds(pair)}."
+        f"{opening}, but it and {second.model} cannot be told apart: the difference is {amount}, {p} after Holm"
+        f" correction{_seeds(pair)}."
     )
 
 
 def _rest(ranking: Ranking, leads: Mapping[str, Pair]) -> list[str]:
-    """The models from the third on."""
-    models = [standing.model for standing in ranking.standings[2:]]
+    """The models from the third on, but those that share the first place."""
+    first = ranking.standings[0]
+    models = [standing.model for standing in ranking.standings[2:] if standing.rank != first.rank]
     equal = [model for model in models if not leads[model].significant]
     worse = [model for model in models if leads[model].significant]
-    first = ranking.standings[0].model
-    found = [f"{joined(equal)} cannot be told apart from {first} either."] if equal else []
+    either = "" if leads[ranking.standings[1].model].significant else " either"
+    found = [f"{joined(equal)} cannot be told apart from {first.model}{either}."] if equal else []
     if worse:
-        found.append(f"{joined(worse)} {'is' if len(worse) == 1 else 'are'} significantly worse than {first}.")
+        found.append(f"{joined(worse)} {'is' if len(worse) == 1 else 'are'} significantly worse than {first.model}.")
     return found
 
 
@@ -71,11 +78,11 @@ def _too_few(comparison: Comparison, leads: Mapping[str, Pair]) -> list[str]:
     return [f"With {of_cases}{of_pairs} no difference can be significant, however large it is."]
 
 
-def _beside_seeds(pair: Pair) -> str:
+def _seeds(pair: Pair) -> str:
     if math.isnan(pair.seed_spread):
-        return "; without a second seed of both, the spread between seeds is unknown"
+        return "; without a second training of both, the spread between trainings is unknown"
     size = "larger" if abs(pair.difference) > pair.seed_spread else "no larger"
-    return f", {size} than the spread between seeds, {decimal(pair.seed_spread, _digits(pair))}"
+    return f"; the gap is {size} than the spread between trainings, {decimal(pair.seed_spread, _digits(pair))}"
 
 
 def _mean(standing: Standing) -> str:

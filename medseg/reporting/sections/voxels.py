@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medseg.artifacts import CalibrationBin, Summary
 from medseg.metrics.calibration import expected_calibration_error
+from medseg.reporting.completeness import bin_edges
 from medseg.reporting.documents import Picture, figure_picture
 from medseg.reporting.figures.calibration import draw_reliability
 from medseg.reporting.figures.matrix import draw_matrix
@@ -126,9 +127,10 @@ def _short(count: int) -> str:
 
 
 def _bins(results: RunResults, model: str) -> list[CalibrationBin]:
-    """Those of all trainings together."""
-    found = [summary.calibration for summary in _summaries(results, model) if summary.calibration]
-    return [_merged(same) for same in zip(*found)]  # noqa: B905  trainings of one run have the same bins
+    """Those of all trainings together whose bins have the edges of the first ones."""
+    found = [summary for summary in _summaries(results, model) if summary.calibration]
+    alike = [s.calibration or [] for s in found if bin_edges(s) == bin_edges(found[0])]
+    return [_merged(same) for same in zip(*alike, strict=True)]
 
 
 def _merged(bins: Sequence[CalibrationBin]) -> CalibrationBin:
