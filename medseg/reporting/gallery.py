@@ -18,6 +18,7 @@ from medseg.data.formats.nifti import nifti_image
 from medseg.data.formats.voxels import whole_numbers
 from medseg.data.image import slice_axis
 from medseg.errors import DataError, NotFoundError
+from medseg.metrics.aggregate import aggregate
 from medseg.reporting.cases import Disagreement, ShownCase, chosen_cases, most_disagreed
 from medseg.reporting.results import RunResults, UnitResult
 from medseg.reporting.stacks import Frame, Marks, Stack, draw_stack, frame_around, marks_of
@@ -47,7 +48,7 @@ class Gallery:
     """All drawings of a report.
 
     Attributes:
-        models: model to the best, median and worst case of its first training with scores.
+        models: model to the best, median and worst case of its training with the median Dice.
         disagreements: largest spread first, each with a drawing per model, all of the same slices and view.
     """
 
@@ -77,7 +78,7 @@ class _Seen:
 
 def gallery(results: RunResults, models: Sequence[str]) -> Gallery:
     """Every image is read once, and the volumes of one case alone are in memory."""
-    units = {model: unit for model in models if (unit := _first_scored(results, model))}
+    units = {model: unit for model in models if (unit := _typical(results, model))}
     chosen = {model: chosen_cases(unit) for model, unit in units.items()}
     disagreements = most_disagreed(list(units.values()))
     wanted = [entry for entries in chosen.values() for entry in entries]
@@ -98,8 +99,11 @@ def _key(shown: ShownCase) -> tuple[str, str, str]:
     return shown.unit.model, shown.place, shown.case
 
 
-def _first_scored(results: RunResults, model: str) -> UnitResult | None:
-    return next((unit for unit in results.of_model(model) if unit.rows), None)
+def _typical(results: RunResults, model: str) -> UnitResult | None:
+    """The training with the median Dice, of two the better one: a seed that learned nothing is not what to look at."""
+    scored = [unit for unit in results.of_model(model) if unit.rows]
+    ranked = sorted(scored, key=lambda unit: aggregate([unit.rows]).scores["dice"] or 0.0)
+    return ranked[len(ranked) // 2] if ranked else None
 
 
 def _draw_case(case: str, wanted: Sequence[ShownCase], results: RunResults, most_slices: int) -> Iterator[Drawing]:

@@ -143,6 +143,8 @@ def _state(
         return "failed", status.reason or f"failed in {status.stage} without a reason"
     if faults:
         return "incomplete", "; ".join(faults)
+    if status is None and (summary or rows):
+        return "incomplete", f"{artifacts.STATUS_FILE} missing beside its scores; run train and evaluate again"
     if status is None:
         return "incomplete", "never started: its pod died, or a stage before it failed"
     if status.state == "running":

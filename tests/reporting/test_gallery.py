@@ -45,3 +45,11 @@ def test_an_image_of_another_shape_than_its_reference_is_no_picture(run: Scratch
 def test_a_prediction_of_another_shape_is_no_picture(run: ScratchRun):
     run.put("unet", artifacts.prediction_key("case_1"), nifti_bytes(run.folder, np.zeros((3, 3, 3), np.uint8)))
     assert drawing(run).problem == "case_1: prediction has shape (3, 3, 3), the reference (12, 10, 4)"
+
+
+def test_the_training_with_the_median_dice_is_shown(tmp_path: Path):
+    run = ScratchRun(tmp_path, cases=("case_1",))
+    run.config(["unet"], seeds=(0, 1, 2))
+    for seed, shift in enumerate((3, 0, 1)):
+        run.succeed("unet", shift, seed)
+    assert drawing(run).shown.unit.seed == 2

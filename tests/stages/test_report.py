@@ -182,14 +182,17 @@ def test_a_run_all_of_whose_files_are_damaged_has_a_report_that_names_them(tmp_p
 
 def test_states_of_trainings_that_left_no_scores(tmp_path: Path):
     run = ScratchRun(tmp_path)
-    run.config(["unet", "deeplabv3", "segformer"])
+    run.config(["unet", "deeplabv3", "segformer", "fpn"])
     run.succeed("unet")
     run.delete("unet", artifacts.SUMMARY_FILE)
     run.status("deeplabv3", "running")
+    run.succeed("fpn")
+    run.delete("fpn", artifacts.STATUS_FILE)
     reasons = {row.model: row.reason for row in leaderboard(run.uri)}
     assert "summary.json missing" in reasons["unet"]
     assert "stopped in train: no sign of life since 2026-01-01" in reasons["deeplabv3"]
     assert "never started" in reasons["segformer"]
+    assert "status.json missing beside its scores" in reasons["fpn"]
     report(run.uri)
     assert "No model of this run has scores yet" in read(run)
 
