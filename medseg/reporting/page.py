@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from medseg import __version__
 from medseg.metrics.ranking import Comparison
 from medseg.reporting.changes import changes_table, describe_worse
 from medseg.reporting.documents import data_uri, template_environment
-from medseg.reporting.facts import budget_facts, convention_facts, data_facts, flattened
+from medseg.reporting.facts import Facts, budget_facts, convention_facts, data_facts, flattened
 from medseg.reporting.gallery import Gallery
 from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.overlays import PICTURE_PIXELS, class_colour
@@ -75,7 +76,7 @@ def render(
         data_facts=data_facts(results),
         budget_facts=budget_facts(results),
         convention_facts=convention_facts(results),
-        software_facts=flattened(results.environment),
+        software_facts=_software(results.environment),
         curves=list(curve_pictures(results, models)),
         boxes=list(box_pictures(results, scored, models)) if scored else [],
         classes=classes,
@@ -89,6 +90,13 @@ def render(
         anatomical=bool(results.dataset and results.dataset.modality in ("ct", "mr")),
         class_swatches=_swatches(results),
     )
+
+
+def _software(environment: Mapping[str, Any]) -> Facts:
+    """What ran the models, packages by their own names."""
+    packages = environment.get("packages")
+    named = packages if isinstance(packages, Mapping) else {}
+    return flattened({**{key: value for key, value in environment.items() if key != "packages"}, **named})
 
 
 def _no_results(results: RunResults) -> str:
