@@ -57,6 +57,8 @@ def _tensorboard(options: argparse.Namespace) -> int:
         trainings = view.renew()
         url = _serve(view.log_folder, options.host, options.port)
         print(f"TensorBoard: {url}")
+        if not trainings:
+            log.warning("tensorboard: %s holds no curves yet; if it should, check --store", store_uri)
         found = f"{trainings} training{'' if trainings == 1 else 's'}"
         print(f"It shows {found} of {store_uri} and looks there every {RENEW_S:.0f} s; Ctrl-C ends it.", flush=True)
         try:
