@@ -21,7 +21,7 @@ def with_whole_scores(unit: UnitResult, cases: Collection[str], classes: Collect
         return unit
     reason = (
         f"{unit.uri}/{artifacts.METRICS_FILE}: must hold one row for each of {len(cases)} test cases and"
-        f" {len(classes)} classes; {', '.join(faults)}; delete it and run evaluate again"
+        f" {len(classes)} classes; {', '.join(faults)}; run evaluate again"
     )
     return replace(unit, state="incomplete", reason=reason, rows=[])
 

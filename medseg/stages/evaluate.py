@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from medseg import artifacts
 from medseg.artifacts import METRICS_FILE, SUMMARY_FILE, Status, Summary
 from medseg.config import EvaluateConfig
 from medseg.errors import DataError, NotFoundError, StageError, TrainingError
-from medseg.metrics.table import read_metrics
+from medseg.metrics.table import ScoreRow, read_metrics
 from medseg.models import registry
 from medseg.stages.record import load_run, now, read_status, write_status
 from medseg.storage import Store, open_store
@@ -56,10 +57,21 @@ def _finished(store: Store, status: Status, config: EvaluateConfig) -> Summary |
     """Earlier scores count only for the settings that they were made with, and while both of their files are whole."""
     if status.state != "succeeded":
         return None
+    metrics_uri = f"{store.uri}/{METRICS_FILE}"
     try:
         summary = Summary.from_bytes(store.get_bytes(SUMMARY_FILE), f"{store.uri}/{SUMMARY_FILE}")
-        read_metrics(store.get_bytes(METRICS_FILE), f"{store.uri}/{METRICS_FILE}")
+        _require_whole(read_metrics(store.get_bytes(METRICS_FILE), metrics_uri), summary, metrics_uri)
     except (NotFoundError, DataError) as error:
         log.warning("evaluate: earlier scores are left aside: %s", error)
         return None
     return summary if summary.evaluate == config.model_dump(mode="json") else None
+
+
+def _require_whole(rows: Sequence[ScoreRow], summary: Summary, uri: str) -> None:
+    """One row for each case and class of the summary."""
+    places = {(row.case, row.score.class_name) for row in rows}
+    expected = summary.cases * len(summary.per_class)
+    if not len(rows) == len(places) == expected or {name for _, name in places} != set(summary.per_class):
+        raise DataError(
+            f"{uri}: must hold one row for each of {summary.cases} cases and {len(summary.per_class)} classes"
+        )

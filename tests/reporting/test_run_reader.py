@@ -77,8 +77,7 @@ def test_scores_of_other_cases_or_classes_do_not_count(run: ScratchRun, damage, 
     (unit,) = read_run(run.uri).units
     assert (unit.state, unit.rows) == ("incomplete", [])
     assert unit.reason == (
-        f"{run.uri}/{METRICS}: must hold one row for each of 3 test cases and 2 classes; {faults};"
-        " delete it and run evaluate again"
+        f"{run.uri}/{METRICS}: must hold one row for each of 3 test cases and 2 classes; {faults}; run evaluate again"
     )
 
 

@@ -135,6 +135,14 @@ def test_scores_that_are_damaged_or_gone_are_made_anew(trained: Trained, summary
     assert trained.unit.exists(name)
 
 
+def test_scores_that_lack_a_case_are_made_anew(trained: Trained, summary: Summary) -> None:
+    trained.evaluate()
+    whole = trained.unit.get_bytes(METRICS_FILE)
+    trained.unit.put_bytes(METRICS_FILE, b"".join(whole.splitlines(keepends=True)[:-1]))
+    trained.evaluate()
+    assert trained.unit.get_bytes(METRICS_FILE) == whole
+
+
 @pytest.mark.parametrize("key", ["evaluate.lesions.classes=[bal]", "evaluate.tolerance_mm={bal: 1}"])
 def test_a_class_that_is_not_there_stops_before_anything_is_predicted(trained: Trained, key: str) -> None:
     with pytest.raises(RecipeError, match=r"bal\b.*no such class; choices: ball"):
