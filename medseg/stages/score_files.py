@@ -160,7 +160,9 @@ def _read(path: Path) -> Image:
     try:
         return read_nifti_reference(path)
     except RejectedFileError as error:
-        raise DataError(f"{path}: {error.reason} ({error.code}); write it again as NIfTI with whole numbers") from error
+        raise DataError(
+            f"{path}: {error.reason} ({error.code}); a mask is a readable NIfTI file of 2 or 3 axes with whole numbers"
+        ) from error
 
 
 def _check_grid(grid: Geometry, path: Path, expected: Geometry, reference: Path) -> None:
