@@ -77,6 +77,11 @@ def store_uri_of_run(run_uri: str) -> str:
     return run_uri.rstrip("/").rsplit("/runs/", 1)[0]
 
 
+def run_id(run_uri: str) -> str:
+    """The last part of its URI."""
+    return run_uri.rstrip("/").rsplit("/", 1)[-1]
+
+
 def in_store(store_uri: str, uri: str) -> str:
     """The URI of a data set or of training arrays in a store that may have moved since the URI was written.
 
@@ -403,8 +408,8 @@ class Summary(Artifact):
         evaluate: the settings that the scores were made with.
         confusion: voxels of all test cases, rows by reference, columns by prediction, in the order of the data set's
             labels, background first; a case that was not predicted counts as predicted background.
-        calibration: of the foreground probability over all test voxels, lowest bin first; None where a model gives
-            no probabilities.
+        calibration: of the foreground probability over all test voxels, lowest bin first; None where no case was
+            predicted.
         seconds_per_case: median wall-clock time to predict one test case on the native grid, warm-up excluded.
         seconds_per_case_p95: 95th percentile of the same.
         train_seconds: wall-clock time of the training, all sessions together.

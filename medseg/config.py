@@ -316,21 +316,26 @@ class EvaluateConfig(Section):
         if not isinstance(self.tolerance_mm, dict):
             return {} if self.tolerance_mm is None else dict.fromkeys(names, self.tolerance_mm)
         for name, value in self.tolerance_mm.items():
-            if name not in names:
-                raise RecipeError(f"evaluate.tolerance_mm.{name} = {value}: no such class; choices: {', '.join(names)}")
+            _require_class(name, names, f"evaluate.tolerance_mm.{name} = {value}")
         return dict(self.tolerance_mm)
 
-    def lesions_of(self, classes: Iterable[str]) -> LesionsConfig | None:
-        """Whose lesions are counted.
+    def lesion_iou(self, classes: Iterable[str]) -> dict[str, float]:
+        """From which IoU on lesions match, of every class whose lesions are counted.
 
         Raises:
             RecipeError: one of the classes is not in the data.
         """
+        if self.lesions is None:
+            return {}
         names = list(classes)
-        for name in self.lesions.classes if self.lesions else ():
-            if name not in names:
-                raise RecipeError(f"evaluate.lesions.classes: {name}: no such class; choices: {', '.join(names)}")
-        return self.lesions
+        for name in self.lesions.classes:
+            _require_class(name, names, f"evaluate.lesions.classes: {name}")
+        return dict.fromkeys(self.lesions.classes, self.lesions.iou)
+
+
+def _require_class(name: str, classes: list[str], where: str) -> None:
+    if name not in classes:
+        raise RecipeError(f"{where}: no such class; choices: {', '.join(classes)}")
 
 
 class GateConfig(Section):

@@ -1,4 +1,4 @@
-"""From scores per case and class to the numbers of a model: over cases first, then over classes."""
+"""From scores per case and class to the numbers of a model: over cases, then trainings, then classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medseg.metrics.case import METRICS, ClassScore
 from medseg.metrics.lesions import Lesions
-from medseg.metrics.overlap import Counts
+from medseg.metrics.overlap import Counts, ratio
 from medseg.metrics.table import ScoreRow
 
 POOLED_METRICS = ("dice", "iou", "sensitivity", "specificity", "precision")
@@ -30,7 +30,7 @@ class Absence:
     @property
     def specificity(self) -> float:
         """Part of these cases in which nothing was predicted; NaN where the class is never absent."""
-        return self.correct / self.cases if self.cases else math.nan
+        return ratio(self.correct, self.cases)
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def aggregate(repeats: Sequence[Sequence[ScoreRow]]) -> Aggregate:
     per_metric = {metric: training_scores(repeats, metric) for metric in METRICS}
     class_means = {metric: mean_over_cases_then_trainings(scores) for metric, scores in per_metric.items()}
     return Aggregate(
-        scores={metric: _or_none(float(mean_of_defined(means, axis=0))) for metric, means in class_means.items()},
+        scores={metric: or_none(float(mean_of_defined(means, axis=0))) for metric, means in class_means.items()},
         per_class={
-            name: {metric: _or_none(float(means[index])) for metric, means in class_means.items()}
+            name: {metric: or_none(float(means[index])) for metric, means in class_means.items()}
             for index, name in enumerate(classes)
         },
         pooled={name: _pooled(scores) for name, scores in scores_of.items()},
@@ -139,8 +139,9 @@ def _absence(scores: Sequence[ClassScore]) -> Absence:
 
 def _pooled(scores: Iterable[ClassScore]) -> Means:
     counts = sum((score.counts for score in scores), Counts(0, 0, 0, 0))
-    return {metric: _or_none(getattr(counts, metric)) for metric in POOLED_METRICS}
+    return {metric: or_none(getattr(counts, metric)) for metric in POOLED_METRICS}
 
 
-def _or_none(value: float) -> float | None:
+def or_none(value: float) -> float | None:
+    """None for NaN."""
     return None if math.isnan(value) else value

@@ -66,14 +66,13 @@ class Scoring:
     Attributes:
         tolerance_mm: NSD tolerance by class name; NSD is NaN for a class that is not in it.
         surface: what NSD counts: ``voxel`` surfaces as MONAI does, or the area of ``surfel``s as DeepMind does.
-        lesion_classes: whose connected components are counted.
-        lesion_iou: from which IoU on a predicted component has found a reference's.
+        lesion_iou: from which IoU on a predicted component has found a reference's, by class name; components of a
+            class that is not in it are not counted.
     """
 
     tolerance_mm: Mapping[str, float] = field(default_factory=dict)
     surface: Surface = "voxel"
-    lesion_classes: frozenset[str] = frozenset()
-    lesion_iou: float = 0.1
+    lesion_iou: Mapping[str, float] = field(default_factory=dict)
 
 
 def score_case(
@@ -128,6 +127,7 @@ def _score_class(name: str, masks: ClassMasks, voxel_ml: float, scoring: Scoring
     prediction, reference = masks.prediction, masks.reference
     counts = overlap_counts(prediction, reference, masks.image_voxels)
     distances = surface_distances(masks)
+    iou = scoring.lesion_iou.get(name)
     return ClassScore(
         class_name=name,
         dice=counts.dice,
@@ -142,7 +142,7 @@ def _score_class(name: str, masks: ClassMasks, voxel_ml: float, scoring: Scoring
         volume_error_ml=abs(counts.prediction_voxels - counts.reference_voxels) * voxel_ml,
         relative_volume_error=counts.relative_volume_error,
         counts=counts,
-        lesions=count_lesions(prediction, reference, scoring.lesion_iou) if name in scoring.lesion_classes else None,
+        lesions=None if iou is None else count_lesions(prediction, reference, iou),
         flag=_flag(counts),
     )
 

@@ -34,7 +34,7 @@ def compare(scores: Sequence[CaseScores]) -> Comparison:
     defined = [metric for metric in scores if not all(np.isnan(values).all() for values in metric.values)]
     samples = {metric.metric: _samples(metric) for metric in defined}
     rankings = {metric.metric: rank(metric, samples[metric.metric]) for metric in defined}
-    pairs = [pair for metric in defined for pair in _pairs(metric, samples[metric.metric])]
+    pairs = [pair for metric in defined for pair in _pairs(metric, rankings[metric.metric], samples[metric.metric])]
     corrected = holm([pair.p for pair in pairs])
     return Comparison(
         rankings=rankings,
@@ -96,12 +96,17 @@ def competition_ranks(values: NDArray[np.float64], best: float) -> NDArray[np.in
         values: (models,) or (models, samples).
         best: 0 where small values are good, else large ones are.
     """
-    costs = np.round(values if best == 0 else -values, TIE_DIGITS)
+    costs = _costs(values, best)
     costs = np.where(np.isnan(costs), math.inf, costs)
     ranks: NDArray[np.int64] = (
         rankdata(costs, method="min", axis=0).astype(np.int64) if costs.size else costs.astype(int)
     )
     return ranks
+
+
+def _costs(values: NDArray[np.float64], best: float) -> NDArray[np.float64]:
+    """Less is better, whatever the metric; what is equal but for rounding is equal."""
+    return np.round(values if best == 0 else -values, TIE_DIGITS)
 
 
 def pareto_front(quality: NDArray[np.float64], cost: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -144,7 +149,7 @@ def _samples(scores: CaseScores) -> NDArray[np.float64]:
 def _mean_ranks(scores: CaseScores) -> NDArray[np.float64]:
     """(models,) mean of the ranks over cases, then classes; equal values share the mean of their ranks."""
     values = compared_values(scores)
-    costs = np.round(values if scores.best == 0 else -values, TIE_DIGITS)
+    costs = _costs(values, scores.best)
     ranks = np.where(np.isnan(values), math.nan, rankdata(np.where(np.isnan(costs), 0.0, costs), axis=0))
     return mean_of_defined(mean_of_defined(ranks, axis=1), axis=1)
 
@@ -165,24 +170,23 @@ def _rank_shares(sampled: NDArray[np.int64]) -> NDArray[np.float64]:
     return shares
 
 
-def _pairs(scores: CaseScores, samples: NDArray[np.float64]) -> list[Pair]:
-    means = _means(scores)
+def _pairs(scores: CaseScores, ranking: Ranking, samples: NDArray[np.float64]) -> list[Pair]:
     per_case = mean_of_defined(compared_values(scores), axis=2)
-    ranks = competition_ranks(means, scores.best)
-    order = sorted(range(len(means)), key=lambda i: (ranks[i], scores.models[i]))
+    places = {model: place for place, model in enumerate(scores.models)}
     pairs = []
-    for first, second in combinations(order, 2):
-        low, high = interval(samples[first] - samples[second])
-        differences = per_case[first] - per_case[second]
+    for first, second in combinations(ranking.standings, 2):
+        i, j = places[first.model], places[second.model]
+        low, high = interval(samples[i] - samples[j])
+        differences = per_case[i] - per_case[j]
         pairs.append(
             Pair(
                 metric=scores.metric,
-                first=scores.models[first],
-                second=scores.models[second],
-                difference=float(means[first] - means[second]),
+                first=first.model,
+                second=second.model,
+                difference=first.mean - second.mean,
                 low=low,
                 high=high,
-                seed_spread=math.hypot(scores.seed_spread[first], scores.seed_spread[second]),
+                seed_spread=math.hypot(first.seed_spread, second.seed_spread),
                 cases=int((~np.isnan(differences)).sum()),
                 p=wilcoxon_p(differences),
                 p_holm=math.nan,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from medseg.metrics.overlap import ratio
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,17 @@ class Lesions:
     @property
     def sensitivity(self) -> float:
         """Part of the reference lesions that were found."""
-        return _ratio(self.found, self.found + self.missed)
+        return ratio(self.found, self.found + self.missed)
 
     @property
     def precision(self) -> float:
         """Part of the predicted lesions that are there."""
-        return _ratio(self.found, self.found + self.invented)
+        return ratio(self.found, self.found + self.invented)
 
     @property
     def f1(self) -> float:
         """2 found / (2 found + invented + missed)."""
-        return _ratio(2 * self.found, 2 * self.found + self.invented + self.missed)
+        return ratio(2 * self.found, 2 * self.found + self.invented + self.missed)
 
 
 def count_lesions(prediction: NDArray[Any], reference: NDArray[Any], iou: float) -> Lesions:
@@ -77,7 +78,3 @@ def _overlapping(
 
 def _sizes(components: NDArray[Any], count: int) -> NDArray[np.int64]:
     return np.bincount(components[components > 0] - 1, minlength=count)
-
-
-def _ratio(numerator: int, denominator: int) -> float:
-    return numerator / denominator if denominator else math.nan

@@ -41,34 +41,34 @@ class Counts:
     @property
     def dice(self) -> float:
         """2 tp / (2 tp + fp + fn); Dice 1945."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def iou(self) -> float:
         """tp / (tp + fp + fn); Jaccard 1912."""
-        return _ratio(self.tp, self.tp + self.fp + self.fn)
+        return ratio(self.tp, self.tp + self.fp + self.fn)
 
     @property
     def sensitivity(self) -> float:
         """tp / (tp + fn), also called recall or true positive rate."""
-        return _ratio(self.tp, self.tp + self.fn)
+        return ratio(self.tp, self.tp + self.fn)
 
     @property
     def specificity(self) -> float:
         """tn / (tn + fp), the true negative rate."""
-        return _ratio(self.tn, self.tn + self.fp)
+        return ratio(self.tn, self.tn + self.fp)
 
     @property
     def precision(self) -> float:
         """tp / (tp + fp), also called positive predictive value."""
         if self.prediction_voxels == 0 and self.reference_voxels > 0:
             return 0.0
-        return _ratio(self.tp, self.tp + self.fp)
+        return ratio(self.tp, self.tp + self.fp)
 
     @property
     def relative_volume_error(self) -> float:
         """(predicted - reference) / reference voxels; NaN where the reference is empty."""
-        return _ratio(self.prediction_voxels - self.reference_voxels, self.reference_voxels)
+        return ratio(self.prediction_voxels - self.reference_voxels, self.reference_voxels)
 
 
 def overlap_counts(prediction: NDArray[Any], reference: NDArray[Any], image_voxels: int | None = None) -> Counts:
@@ -90,5 +90,6 @@ def overlap_counts(prediction: NDArray[Any], reference: NDArray[Any], image_voxe
     return Counts(tp, fp, fn, tn=(image_voxels or reference.size) - tp - fp - fn)
 
 
-def _ratio(numerator: int, denominator: int) -> float:
+def ratio(numerator: int, denominator: int) -> float:
+    """NaN where there is nothing to divide by."""
     return numerator / denominator if denominator else math.nan

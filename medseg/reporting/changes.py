@@ -116,10 +116,10 @@ def _new(model: str) -> Change:
 
 def _change(model: str, earlier: RunResults, later: RunResults) -> Change:
     change = Change(model, earlier.run_id, earlier.started)
-    before, now = _repeats(earlier, model), _repeats(later, model)
+    before, now = earlier.repeats(model), later.repeats(model)
     if note := _obstacle(earlier, later, before, now):
         return replace(change, note=note)
-    scores = scores_of_models({EARLIER: before, LATER: now}, "dice")
+    (scores,) = scores_of_models({EARLIER: before, LATER: now}, ("dice",))
     if not scores.cases or not scores.classes:
         what = "test cases" if not scores.cases else "classes"
         return replace(change, note=f"the runs have no {what} in common")
@@ -141,10 +141,6 @@ def _change(model: str, earlier: RunResults, later: RunResults) -> Change:
         better=pair.significant and means[LATER] > means[EARLIER],
         note=_limit(earlier, later, model),
     )
-
-
-def _repeats(results: RunResults, model: str) -> list[list[ScoreRow]]:
-    return [unit.rows for unit in results.of_model(model) if unit.rows]
 
 
 def _obstacle(earlier: RunResults, later: RunResults, before: list[list[ScoreRow]], now: list[list[ScoreRow]]) -> str:

@@ -33,18 +33,15 @@ def comparisons(results: RunResults) -> dict[str, Comparison]:
         if all(unit.state == "succeeded" for unit in units) and _has_dice(units):
             pretrained = any(unit.summary and unit.summary.weights for unit in units)
             groups[PRETRAINED if pretrained else SCRATCH][model] = [unit.rows for unit in units]
-    return {
-        group: compare([scores_of_models(models, metric) for metric in COMPARED])
-        for group, models in groups.items()
-        if models
-    }
+    return {group: compare(scores_of_models(models, COMPARED)) for group, models in groups.items() if models}
 
 
 def _has_dice(units: Sequence[UnitResult]) -> bool:
     return any(not math.isnan(row.score.dice) for unit in units for row in unit.rows)
 
 
-def scores_of_models(models: dict[str, Repeats], metric: str) -> CaseScores:
+def scores_of_models(models: dict[str, Repeats], metrics: Sequence[str]) -> list[CaseScores]:
+    """Every metric over the cases and classes that all of the models have."""
     cases = sorted(set.intersection(*(set(case_names(repeats)) for repeats in models.values())))
     classes = [
         name
@@ -52,16 +49,19 @@ def scores_of_models(models: dict[str, Repeats], metric: str) -> CaseScores:
         if all(name in class_names(repeats) for repeats in models.values())
     ]
     patients = {row.case: row.patient for repeats in models.values() for rows in repeats for row in rows}
-    return CaseScores(
-        metric=metric,
-        models=tuple(models),
-        cases=tuple(cases),
-        patients=tuple(patients[case] for case in cases),
-        classes=tuple(classes),
-        values=tuple(_values(repeats, metric, cases, classes) for repeats in models.values()),
-        best=BEST[metric],
-        seed_spread=tuple(_seed_spread(repeats, metric) for repeats in models.values()),
-    )
+    return [
+        CaseScores(
+            metric=metric,
+            models=tuple(models),
+            cases=tuple(cases),
+            patients=tuple(patients[case] for case in cases),
+            classes=tuple(classes),
+            values=tuple(_values(repeats, metric, cases, classes) for repeats in models.values()),
+            best=BEST[metric],
+            seed_spread=tuple(seed_spread(repeats, metric) for repeats in models.values()),
+        )
+        for metric in metrics
+    ]
 
 
 def _values(repeats: Repeats, metric: str, cases: Sequence[str], classes: Sequence[str]) -> np.ndarray:
@@ -71,7 +71,8 @@ def _values(repeats: Repeats, metric: str, cases: Sequence[str], classes: Sequen
     return values[..., [columns.index(name) for name in classes]]
 
 
-def _seed_spread(repeats: Repeats, metric: str) -> float:
+def seed_spread(repeats: Repeats, metric: str) -> float:
+    """Standard deviation of the mean over cases, then classes, between trainings; NaN for fewer than two of them."""
     means = [mean_of_defined(mean_of_defined(values, axis=0), axis=0) for values in training_scores(repeats, metric)]
     known = [float(mean) for mean in means if not math.isnan(mean)]
     return statistics.stdev(known) if len(known) > 1 else math.nan

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
 from medseg import artifacts
 from medseg.artifacts import Summary
+from medseg.metrics.table import ScoreRow
 from medseg.reporting.results import UnitResult
 
 Edges = list[tuple[float, float]]
@@ -16,27 +17,27 @@ Edges = list[tuple[float, float]]
 
 def with_whole_scores(unit: UnitResult, cases: Collection[str], classes: Collection[str]) -> UnitResult:
     """The training itself where it has one score per case and class; else without scores, for they are incomparable."""
-    faults = _row_faults(unit, cases, classes) if unit.state == "succeeded" else []
-    if not faults:
+    fault = rows_fault(unit.rows, cases, classes) if unit.state == "succeeded" else ""
+    if not fault:
         return unit
-    reason = (
-        f"{unit.uri}/{artifacts.METRICS_FILE}: must hold one row for each of {len(cases)} test cases and"
-        f" {len(classes)} classes; {', '.join(faults)}; run evaluate again"
-    )
+    reason = f"{unit.uri}/{artifacts.METRICS_FILE}: {fault}; run evaluate again"
     return replace(unit, state="incomplete", reason=reason, rows=[])
 
 
-def _row_faults(unit: UnitResult, cases: Collection[str], classes: Collection[str]) -> list[str]:
-    found = Counter((row.case, row.score.class_name) for row in unit.rows)
+def rows_fault(rows: Iterable[ScoreRow], cases: Collection[str], classes: Collection[str]) -> str:
+    """Why rows are not one for each case and class; empty where they are."""
+    found = Counter((row.case, row.score.class_name) for row in rows)
     expected = set(product(cases, classes))
     kinds = {
         "missing": expected - found.keys(),
         "unknown": found.keys() - expected,
-        "doubled": {place for place, rows in found.items() if rows > 1},
+        "doubled": {place for place, times in found.items() if times > 1},
     }
-    return [
+    faults = [
         f"{len(places)} {kind} (first {', '.join(map(repr, min(places)))})" for kind, places in kinds.items() if places
     ]
+    rule = f"must hold one row for each of {len(cases)} test cases and {len(classes)} classes"
+    return f"{rule}; {', '.join(faults)}" if faults else ""
 
 
 def odd_figures(units: Sequence[UnitResult], classes: Collection[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.metrics.aggregate import or_none
 from medseg.metrics.comparing import pareto_front
 from medseg.metrics.ranking import Comparison, Standing
 from medseg.reporting.comparisons import PRETRAINED, SCRATCH
@@ -68,11 +69,11 @@ def _placed(row: LeaderboardRow, standing: Standing) -> LeaderboardRow:
     return replace(
         row,
         rank=standing.rank,
-        dice_low=_defined(standing.low),
-        dice_high=_defined(standing.high),
+        dice_low=or_none(standing.low),
+        dice_high=or_none(standing.high),
         rank_low=standing.rank_low,
         rank_high=standing.rank_high,
-        mean_rank=_defined(standing.mean_rank),
+        mean_rank=or_none(standing.mean_rank),
     )
 
 
@@ -83,7 +84,3 @@ def _explained(row: LeaderboardRow) -> LeaderboardRow:
     if row.dice is None:
         return replace(row, reason="no test case defines its Dice: its classes are in no reference and no prediction")
     return replace(row, reason="no test case defines its Dice in the classes that it has in common with other models")
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value

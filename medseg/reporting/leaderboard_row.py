@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from medseg.artifacts import Summary
 from medseg.config import NO_WEIGHTS, Recipe
 from medseg.errors import RecipeError
-from medseg.metrics.aggregate import Aggregate, aggregate
+from medseg.metrics.aggregate import Aggregate, aggregate, or_none
 from medseg.models import registry
-from medseg.reporting.comparisons import PRETRAINED, SCRATCH
+from medseg.reporting.comparisons import PRETRAINED, SCRATCH, seed_spread
 from medseg.reporting.results import RunResults, State, UnitResult
 
 BYTES_PER_GB = 1e9
@@ -25,8 +25,8 @@ class LeaderboardRow:
     Attributes:
         rank: None for a model of which any training failed or is incomplete, where its scores are those of the others,
             and for one without a mean Dice.
-        dice, iou, sensitivity, specificity, hd95_mm, nsd, precision: test-set means over cases, then classes;
-            seeds and folds are averaged per case before.
+        dice, iou, sensitivity, specificity, hd95_mm, nsd, precision: test-set means over cases, then trainings,
+            then classes.
         seconds_per_case, train_seconds: means over the trainings.
         dice_low, dice_high: 95% bootstrap interval of mean Dice over patients.
         rank_low, rank_high: middle 95% of the ranks over bootstrap samples.
@@ -99,7 +99,8 @@ def row_of_model(results: RunResults, model: str) -> LeaderboardRow:
     """All but its place among the others, which ``rank_models`` gives."""
     units = results.of_model(model)
     scored = [unit for unit in units if unit.rows]
-    means = aggregate([unit.rows for unit in scored])
+    repeats = results.repeats(model)
+    means = aggregate(repeats)
     summaries = [unit.summary for unit in scored if unit.summary]
     status, reason = outcome(units)
     device_seconds = [s.train_seconds * s.devices for s in summaries]
@@ -109,7 +110,7 @@ def row_of_model(results: RunResults, model: str) -> LeaderboardRow:
         status=status,
         **means.scores,  # type: ignore[arg-type]  # one field per metric
         absence_specificity=_absence_specificity(means),
-        dice_spread=_spread(aggregate([unit.rows]).scores["dice"] for unit in scored),
+        dice_spread=or_none(seed_spread(repeats, "dice")),
         seconds_per_case=_mean(s.seconds_per_case for s in summaries),
         seconds_per_case_p95=_mean(s.seconds_per_case_p95 for s in summaries),
         train_seconds=_mean(s.train_seconds for s in summaries),
@@ -160,8 +161,3 @@ def _peak_gb(peaks: Iterable[int | None]) -> float | None:
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None
-
-
-def _spread(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.stdev(known) if len(known) > 1 else None

@@ -22,7 +22,7 @@ from medseg.reporting.sections.scores import box_pictures, curve_pictures
 from medseg.reporting.sections.standings import COLUMNS, FURTHER_COLUMNS, TEXT, heading, standing_groups
 from medseg.reporting.sections.verdict import verdicts
 from medseg.reporting.sections.voxels import calibration, confusions
-from medseg.reporting.tables import HEADINGS, NO_RESULTS, number
+from medseg.reporting.tables import HEADINGS, NO_RESULTS
 from medseg.reporting.trend import Trend
 from medseg.reporting.wording import decimal, interval_text, joined, p_text
 
@@ -46,7 +46,7 @@ def render(
     """
     environment = template_environment()
     environment.globals |= {
-        **{"headings": HEADINGS, "number": number, "decimal": decimal, "p_text": p_text, "joined": joined},
+        **{"headings": HEADINGS, "decimal": decimal, "p_text": p_text, "joined": joined},
         **{"interval": interval_text, "data_uri": data_uri, "side": PICTURE_PIXELS},
         **{
             "most_pairs_open": MOST_PAIRS_OPEN,
@@ -55,10 +55,10 @@ def render(
         },
     }
     models = [row.model for row in rows]
-    scored = [model for model in models if any(unit.rows for unit in results.of_model(model))]
+    scored = [model for model in models if results.repeats(model)]
     classes = classes_table(results, scored)
     return environment.get_template("report.html").render(
-        title=results.recipe.name if results.recipe else results.run_id,
+        title=results.title,
         run_id=results.run_id,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,

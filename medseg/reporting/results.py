@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from medseg import artifacts
 from medseg.artifacts import Dataset, Plan, Splits, Status, Summary
 from medseg.config import Recipe
 from medseg.metrics.table import ScoreRow
@@ -74,7 +75,12 @@ class RunResults:
 
     @property
     def run_id(self) -> str:
-        return self.run_uri.rstrip("/").rsplit("/", 1)[-1]
+        return artifacts.run_id(self.run_uri)
+
+    @property
+    def title(self) -> str:
+        """Name of the recipe; the run's id where that is not known."""
+        return self.recipe.name if self.recipe else self.run_id
 
     @property
     def started(self) -> str:
@@ -85,5 +91,14 @@ class RunResults:
     def models(self) -> list[str]:
         return list(dict.fromkeys(unit.model for unit in self.units))
 
+    @property
+    def scored_models(self) -> list[str]:
+        """Those that have scores of any training."""
+        return list(dict.fromkeys(unit.model for unit in self.units if unit.rows))
+
     def of_model(self, model: str) -> list[UnitResult]:
         return [unit for unit in self.units if unit.model == model]
+
+    def repeats(self, model: str) -> list[list[ScoreRow]]:
+        """The rows of each of its trainings that has scores."""
+        return [unit.rows for unit in self.of_model(model) if unit.rows]

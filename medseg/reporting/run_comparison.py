@@ -46,8 +46,7 @@ def steps(runs: Sequence[RunResults]) -> list[Step]:
 
 def mean_dice(results: RunResults) -> dict[str, float | None]:
     """Every model's mean over all test cases of this run, then over classes; None where it has no scores."""
-    repeats = {model: [unit.rows for unit in results.of_model(model) if unit.rows] for model in results.models}
-    return {model: aggregate(rows).scores["dice"] for model, rows in repeats.items()}
+    return {model: aggregate(results.repeats(model)).scores["dice"] for model in results.models}
 
 
 def runs_table(runs: Sequence[RunResults]) -> Table:

@@ -74,7 +74,7 @@ def lesions_table(classes: Table) -> Table:
 
 def class_rows(results: RunResults, model: str) -> Iterator[Row]:
     """Every class of one model, keyed by the columns of ``classes_table``."""
-    repeats = [unit.rows for unit in results.of_model(model) if unit.rows]
+    repeats = results.repeats(model)
     means, flags = aggregate(repeats), _flags(repeats)
     for name, scores in means.per_class.items():
         absence = means.absence[name]
@@ -147,7 +147,7 @@ def _rank_rows(ranking: Ranking, most: int) -> Iterator[Row]:
 
 
 def _case_rows(results: RunResults, model: str) -> Iterator[Row]:
-    repeats = [unit.rows for unit in results.of_model(model) if unit.rows]
+    repeats = results.repeats(model)
     patients = {row.case: row.patient for rows in repeats for row in rows}
     scores = {metric: case_scores(repeats, metric) for metric in METRICS}
     classes = class_names(repeats)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medseg.reporting.leaderboard_row import LeaderboardRow
-from medseg.reporting.table import ABSENT, as_text
+from medseg.reporting.table import as_text
+from medseg.reporting.wording import decimal
 
 DIGITS = {
     "hd95_mm": 2,
@@ -106,14 +107,10 @@ def cell(row: LeaderboardRow, column: str) -> str:
     return as_text(getattr(row, column), DIGITS.get(column, 4))
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """Fixed decimals; an absent value is a dash."""
-    return ABSENT if value is None else f"{value:z.{digits}f}"
-
-
 def _terminal_cell(row: LeaderboardRow, column: str) -> str:
     if column == "dice" and row.dice_low is not None:
-        return f"{number(row.dice)} ({number(row.dice_low)} to {number(row.dice_high)})"
+        dice, low, high = (decimal(value, 4) for value in (row.dice, row.dice_low, row.dice_high))
+        return f"{dice} ({low} to {high})"
     return cell(row, column)
 
 

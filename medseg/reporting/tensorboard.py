@@ -116,13 +116,12 @@ def _cases(drawings: Sequence[Drawing]) -> Iterator[Values.Value]:
 def _confusion(unit: UnitResult, results: RunResults) -> Iterator[Values.Value]:
     classes = list(results.dataset.labels) if results.dataset else []
     counts = unit.summary.confusion if unit.summary and unit.rows else None
-    if counts and [len(row) for row in counts] == [len(classes)] * len(classes):
+    if counts and len(counts) == len(classes):
         yield picture("results_confusion", _png(draw_confusion(np.array(counts), classes)))
 
 
 def _boxes(results: RunResults) -> Iterator[Values.Value]:
-    scored = [model for model in results.models if any(unit.rows for unit in results.of_model(model))]
-    for boxes in box_plots(results, scored):
+    for boxes in box_plots(results, results.scored_models):
         yield picture(f"results_boxes/{boxes.name}", _png(boxes.draw(results.models)))
 
 

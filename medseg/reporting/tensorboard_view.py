@@ -16,9 +16,8 @@ from medseg.storage.store import in_parallel
 
 def view_command(run_uri: str) -> str:
     """What a person types to see a run; the store on this machine need not be named."""
-    run_id = run_uri.rstrip("/").rsplit("/", 1)[-1]
     store = [] if FOLDER_VARIABLE in os.environ else ["--store", artifacts.store_uri_of_run(run_uri)]
-    return shlex.join(["medseg", "tensorboard", run_id, *store])
+    return shlex.join(["medseg", "tensorboard", artifacts.run_id(run_uri), *store])
 
 
 class TensorBoardView:

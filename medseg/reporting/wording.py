@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from medseg.metrics.ranking import Comparison
+from medseg.reporting.comparisons import PRETRAINED, SCRATCH
 from medseg.reporting.table import ABSENT
 
-GROUPS = {"scratch": "Trained from scratch", "pretrained": "From pretrained weights"}
+GROUPS = {SCRATCH: "Trained from scratch", PRETRAINED: "From pretrained weights"}
 
 
 def headed(comparisons: Mapping[str, Comparison]) -> list[tuple[str, Comparison]]:
@@ -26,9 +27,9 @@ def interval_text(low: float, high: float, digits: int = 3) -> str:
     return "" if math.isnan(low) or math.isnan(high) else f"[{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
-def decimal(value: float, digits: int = 3) -> str:
-    """Fixed decimals, a dash for NaN, and no minus before a zero."""
-    return ABSENT if math.isnan(value) else f"{value:z.{digits}f}"
+def decimal(value: float | None, digits: int = 3) -> str:
+    """Fixed decimals, a dash for None and NaN, and no minus before a zero."""
+    return ABSENT if value is None or math.isnan(value) else f"{value:z.{digits}f}"
 
 
 def joined(names: Sequence[str]) -> str:

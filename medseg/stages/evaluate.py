@@ -11,6 +11,7 @@ from medseg.config import EvaluateConfig
 from medseg.errors import DataError, NotFoundError, StageError, TrainingError
 from medseg.metrics.table import ScoreRow, read_metrics
 from medseg.models import registry
+from medseg.reporting.completeness import rows_fault
 from medseg.stages.record import load_run, now, read_status, write_status
 from medseg.storage import Store, open_store
 
@@ -69,9 +70,7 @@ def _finished(store: Store, status: Status, config: EvaluateConfig) -> Summary |
 
 def _require_whole(rows: Sequence[ScoreRow], summary: Summary, uri: str) -> None:
     """One row for each case and class of the summary."""
-    places = {(row.case, row.score.class_name) for row in rows}
-    expected = summary.cases * len(summary.per_class)
-    if not len(rows) == len(places) == expected or {name for _, name in places} != set(summary.per_class):
-        raise DataError(
-            f"{uri}: must hold one row for each of {summary.cases} cases and {len(summary.per_class)} classes"
-        )
+    cases = {row.case for row in rows}
+    fault = rows_fault(rows, cases, summary.per_class.keys())
+    if fault or len(cases) != summary.cases:
+        raise DataError(f"{uri}: {fault or f'holds {len(cases)} of {summary.cases} test cases'}")

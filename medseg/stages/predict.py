@@ -72,13 +72,7 @@ def _test_part(cases: list[Case], plan: Plan, dataset: Dataset, config: Evaluate
 
 
 def _scoring(config: EvaluateConfig, classes: Collection[str]) -> Scoring:
-    lesions = config.lesions_of(classes)
-    return Scoring(
-        tolerance_mm=config.tolerances(classes),
-        surface=config.surface,
-        lesion_classes=frozenset(lesions.classes if lesions else ()),
-        **({"lesion_iou": lesions.iou} if lesions else {}),
-    )
+    return Scoring(config.tolerances(classes), config.surface, config.lesion_iou(classes))
 
 
 def _load_model(store: Store) -> dict[str, Any]:

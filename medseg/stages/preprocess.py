@@ -209,7 +209,7 @@ def _check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     for entry in recipe.models:
         evaluate = registry.unit_config(recipe, entry.model).evaluate
         evaluate.tolerances(dataset.foreground)
-        evaluate.lesions_of(dataset.foreground)
+        evaluate.lesion_iou(dataset.foreground)
 
 
 def _uri(recipe: Recipe, dataset: Dataset, dataset_uri: str) -> str:

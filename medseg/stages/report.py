@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 REPORT_FOLDER = "report"
 MODELS_FOLDER = "models"
-CASES_FILE = "cases.csv"
 TENSORBOARD_FOLDER = "tensorboard"
 MARKDOWN_FILE = "leaderboard.md"
 
@@ -144,22 +143,23 @@ def _files(
     models = [row.model for row in rows if row.trainings_succeeded]
     classes = score_tables.classes_table(results, models)
     lesions = score_tables.lesions_table(classes)
+    cases = score_tables.cases_table(results, models)
     tables = (
         score_tables.leaderboard_table(rows),
         classes,
         *([lesions] if lesions.rows else []),
         score_tables.pairs_table(compared),
         score_tables.ranks_table(compared),
-        score_tables.cases_table(results, models),
+        cases,
     )
     files = {name: data for table in tables for name, data in table.files().items()}
-    title = results.recipe.name if results.recipe else results.run_id
-    files[MARKDOWN_FILE] = summary_markdown(rows, title, trend).encode()
+    files[MARKDOWN_FILE] = summary_markdown(rows, results.title, trend).encode()
     found = results_of_run(results, rows, compared, trend, now())
     files[RESULTS_FILE] = found.to_bytes()
     files[RESULTS_SCHEMA_FILE] = schema()
     for model in models:
-        files[f"{MODELS_FOLDER}/{model}/{CASES_FILE}"] = score_tables.cases_table(results, [model]).csv()
+        own = replace(cases, rows=[row for row in cases.rows if row["model"] == model])
+        files[f"{MODELS_FOLDER}/{model}/{cases.name}.csv"] = own.csv()
     for summary in (summary for summary in found.models if summary.model in models):
         files[f"{MODELS_FOLDER}/{summary.model}/{SUMMARY_FILE}"] = summary.to_bytes()
     return files

@@ -31,7 +31,7 @@ def score(
     surface: Surface = "voxel",
 ) -> ClassScore:
     """The scores of a pair of masks, with its lesions from an IoU of 0.1 on."""
-    scoring = Scoring({"mask": tolerance_mm}, surface, frozenset({"mask"}), lesion_iou=0.1)
+    scoring = Scoring({"mask": tolerance_mm}, surface, lesion_iou={"mask": 0.1})
     return score_case(prediction, reference, spacing_mm, {"mask": 1}, scoring)[0]
 
 

@@ -67,7 +67,7 @@ def box_pictures(results: RunResults, models: Sequence[str], all_models: Sequenc
 
 def box_plots(results: RunResults, models: Sequence[str]) -> Iterator[Boxes]:
     """Every model's scores per case: the mean over classes by each metric, then Dice of each class."""
-    repeats = {model: [unit.rows for unit in results.of_model(model) if unit.rows] for model in models}
+    repeats = {model: results.repeats(model) for model in models}
     classes = class_names(rows for model in models for rows in repeats[model])
     for metric in BOXED:
         scores = {model: mean_of_defined(case_scores(rows, metric), axis=1) for model, rows in repeats.items()}

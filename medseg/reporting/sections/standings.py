@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medseg.metrics.ranking import Comparison
-from medseg.reporting.comparisons import PRETRAINED, SCRATCH
 from medseg.reporting.leaderboard_row import LeaderboardRow
 from medseg.reporting.table import ABSENT
 from medseg.reporting.tables import HEADINGS, cell
@@ -55,9 +54,7 @@ def heading(column: str) -> str:
 
 
 def _group(row: LeaderboardRow) -> str:
-    if row.rank is None:
-        return "Without a rank"
-    return GROUPS[SCRATCH if row.group == SCRATCH else PRETRAINED]
+    return "Without a rank" if row.rank is None or row.group is None else GROUPS[row.group]
 
 
 def _lines(
