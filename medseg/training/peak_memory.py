@@ -18,8 +18,8 @@ class PeakMemory:
 
     On a GPU it counts torch's tensors, without the CUDA context and the cache of freed blocks. On a CPU it is the
     resident set of the process: with Python, its libraries and what earlier work has not given back, without processes
-    that load data. Where the system cannot start its count anew (anything but Linux), it is the most since the process
-    began.
+    that load data. Where the system cannot start its count anew (anything but Linux, some sandboxes), it is the most
+    since the process began.
     """
 
     def __init__(self, device: torch.device) -> None:
