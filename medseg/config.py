@@ -14,21 +14,16 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     field_validator,
     model_validator,
 )
 
+from medseg.cluster_config import ClusterConfig, ResourcesConfig, ScheduleConfig
 from medseg.errors import RecipeError
+from medseg.section import Count, Fraction, Positive, Section, Slug
 from medseg.validation import parse_value, set_by_path, validate
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 
 ModalityName = Literal["auto", "ct", "mr", "xray", "ultrasound", "rgb", "other"]
 AxisName = Literal["left-right", "posterior-anterior", "inferior-superior"]  # I, J, K in RAS+
@@ -55,12 +50,6 @@ def _check_weights(weights: str) -> str:
 
 
 Weights = Annotated[str, AfterValidator(_check_weights)]
-
-
-class Section(BaseModel):
-    """A frozen part of the recipe that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StoreConfig(Section):
@@ -348,19 +337,11 @@ class GateConfig(Section):
     fail_if_worse: bool = False
 
 
-class ResourcesConfig(Section):
-    """What one training pod asks for on a cluster."""
-
-    gpus: Annotated[int, Field(ge=0)] = 0
-    cpu: str = "2"
-    memory: str = "8Gi"
-
-
 class ModelEntry(Section):
     """One model of the benchmark and its own dotted settings, e.g. ``{train.learning_rate: 0.01}``."""
 
     model: str
-    set: dict[str, Any] = {}
+    set: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -392,6 +373,8 @@ class Recipe(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    schedule: ScheduleConfig | None = None
 
     @model_validator(mode="after")
     def _each_model_once(self) -> Self:

@@ -16,6 +16,8 @@ LEVELS = [
         "medseg.errors",
         "medseg.types",
         "medseg.artifacts",
+        "medseg.section",
+        "medseg.cluster_config",
         "medseg.config",
         "medseg.validation",
         "medseg.console",

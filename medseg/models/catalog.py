@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from medseg.config import NO_WEIGHTS, ResourcesConfig, TrainConfig, UnitConfig
+from medseg.cluster_config import ResourcesConfig
+from medseg.config import NO_WEIGHTS, TrainConfig, UnitConfig
 from medseg.models import registry
 from medseg.models.specs import MODELS, ModelSpec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from medseg.config import Positive, Section
+from medseg.section import Positive, Section
 
 
 class NnunetSettings(Section):

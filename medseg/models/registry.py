@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from medseg.artifacts import Plan
+from medseg.cluster_config import ResourcesConfig
 from medseg.config import (
     NO_WEIGHTS,
     DatasetConfig,
     EvaluateConfig,
     ModelEntry,
     Recipe,
-    ResourcesConfig,
     TrainConfig,
     UnitConfig,
 )

@@ -12,10 +12,11 @@ from PIL import ImageColor
 from pydantic import BeforeValidator, Field, model_validator
 
 from medseg.artifacts import Task
-from medseg.config import ModalityName, Section, Slug
+from medseg.config import ModalityName
 from medseg.data.labels import Classes
 from medseg.data.layouts.pattern import Pattern, compile_pattern
 from medseg.errors import RecipeError
+from medseg.section import Section, Slug
 from medseg.validation import validate
 
 CARDS = files("medseg.data.layouts") / "cards"

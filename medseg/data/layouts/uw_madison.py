@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.artifacts import Modality
-from medseg.config import DatasetConfig, Positive, Section
+from medseg.config import DatasetConfig
 from medseg.data.formats.raster import Picture, read_picture
 from medseg.data.image import Image
 from medseg.data.labels import Reference, settle_overlap
@@ -22,6 +22,7 @@ from medseg.data.layouts.pseudonymous import pseudonymous_cases
 from medseg.data.layouts.run_lengths import Runs, decode, read_runs
 from medseg.data.source import Source
 from medseg.errors import RejectedFileError
+from medseg.section import Positive, Section
 from medseg.types import Geometry
 
 TABLE = "train.csv"

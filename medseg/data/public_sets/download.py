@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from medseg.config import Section
 from medseg.data.public_sets.unpack import ArchiveKind, unpack
 from medseg.errors import RecipeError
 from medseg.fetch import HashName, check_hash, fetch, file_hash
+from medseg.section import Section
 from medseg.validation import validate
 
 log = logging.getLogger(__name__)

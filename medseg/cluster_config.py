@@ -1,0 +1,128 @@
+"""The part of the recipe that speaks to a Kubernetes cluster: pods, where they run, and when a benchmark starts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from medseg.section import Count, Positive, Section
+
+Whole = Annotated[int, Field(ge=0)]
+Cpu = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*m|(0|[1-9]\d*)(\.\d+)?)$")]
+Bytes = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$")]
+DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
+ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$", max_length=253)]
+SixFields = Annotated[str, StringConstraints(pattern=r"^\S+( +\S+){5}$")]
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def to_bytes(quantity: str) -> int:
+    """Bytes of a Kubernetes quantity such as ``8Gi``."""
+    number = quantity.rstrip("kKMGTi")
+    return round(float(number) * _UNITS[quantity[len(number) :]])
+
+
+class TolerationConfig(Section):
+    """A taint of nodes that pods may run on nevertheless; without ``value`` whatever its value is."""
+
+    key: str
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class PodConfig(Section):
+    """What a pod asks for, and on which nodes it may run.
+
+    Attributes:
+        memory: of the processes; ``shared_memory`` is asked for on top of it.
+        scratch: size of the folder for temporary files and caches.
+        scratch_class: storage class of a claim that holds that folder for as long as the pod lives; None is the node's
+            own disk (emptyDir).
+    """
+
+    cpu: Cpu = "2"
+    memory: Bytes = "8Gi"
+    scratch: Bytes = "20Gi"
+    scratch_class: DnsName | None = None
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[TolerationConfig, ...] = ()
+
+
+class ResourcesConfig(PodConfig):
+    """What the training and evaluation pods of one model ask for, and how they are started again.
+
+    Attributes:
+        gpus: of one pod; 0 trains on the CPU.
+        gpu_resource: what the cluster calls a GPU: ``nvidia.com/gpu``, a MIG slice such as
+            ``nvidia.com/mig-1g.10gb``, ``amd.com/gpu``, …
+        shared_memory: size of /dev/shm, which loader processes (``train.workers``) need; None leaves what the container
+            runtime gives, most often 64 MiB.
+        queue: Kueue's local queue.
+        priority_class: Kueue's workload priority class.
+        retries: starts after the first one of a pod that failed or was taken away; training goes on from its last
+            checkpoint.
+        retry_seconds: wait before the second start; each later one waits twice as long.
+        deadline_hours: after which one pod is ended.
+        max_parallel: trainings of the whole run at a time; None leaves it to the cluster.
+    """
+
+    gpus: Whole = 0
+    gpu_resource: ResourceName = "nvidia.com/gpu"
+    shared_memory: Bytes | None = None
+    queue: DnsName | None = None
+    priority_class: DnsName | None = None
+    retries: Whole = 2
+    retry_seconds: Count = 60
+    deadline_hours: Positive = 24.0
+    max_parallel: Count | None = None
+
+    @model_validator(mode="after")
+    def _priority_needs_a_queue(self) -> Self:
+        if self.priority_class and not self.queue:
+            raise ValueError(
+                f"priority_class = {self.priority_class!r} needs Kueue's queue beside it: Kubeflow Pipelines cannot set"
+                " the priority class of a pod; manifests/README.md says how to set one for all workflows"
+            )
+        return self
+
+
+class ClusterConfig(Section):
+    """How the run meets the cluster; the names are those that ``manifests/base`` makes.
+
+    Attributes:
+        namespace: where the run's pods are made.
+        experiment: of Kubeflow Pipelines that runs are listed under; None is the recipe's name.
+        image: that all steps run in; None is $MEDSEG_IMAGE or medseg with this version.
+        service_account: whose rights the pods have; with web identity, whose access to the store too.
+        store_secret: with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; None where web identity opens the store.
+        store_config: config map with AWS_ENDPOINT_URL and AWS_REGION as pods must use them; each may be missing.
+        pseudonym_secret: whose ``key`` makes pseudonyms; the same one for every run, or patients change their names.
+        data: pods that ingest and preprocess, and the light ones of report and gate.
+        keep_days: that Kubernetes keeps a finished run's workflow and pods; API, store and report keep it for good.
+        deadline_hours: after which the whole run is ended; None never ends it.
+    """
+
+    namespace: DnsName = "kubeflow"
+    experiment: str | None = None
+    image: str | None = None
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    image_pull_secrets: tuple[DnsName, ...] = ()
+    service_account: DnsName = "medseg-runner"
+    store_secret: DnsName | None = "medseg-s3"
+    store_config: DnsName | None = "medseg-store"
+    pseudonym_secret: DnsName | None = "medseg-pseudonyms"
+    data: PodConfig = PodConfig()
+    keep_days: Positive = 7.0
+    deadline_hours: Positive | None = None
+
+
+class ScheduleConfig(Section):
+    """When the benchmark runs again by itself.
+
+    Attributes:
+        cron: six fields, seconds first, in UTC: ``0 0 3 * * 1`` is every Monday at three.
+    """
+
+    cron: SixFields
