@@ -9,9 +9,10 @@ SET ?=
 ONLY ?=
 RUN ?=
 STORE ?=
+IMAGES ?= cpu cuda
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run tensorboard browser test test-slow bench zoo lint format clean
+.PHONY: help install demo run tensorboard images kind-up kind-run kind-down browser test test-slow bench zoo lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +35,18 @@ run: $(INSTALLED) ## run a recipe: make run RECIPE=pipelines/recipes/hippocampus
 
 tensorboard: $(INSTALLED) ## runs in a browser: make tensorboard, or make tensorboard RUN="ID ID" STORE=s3://bucket
 	$(BIN)/medseg tensorboard $(RUN) $(if $(STORE),--store '$(STORE)')
+
+images: ## container images for a cluster or --runner docker: make images IMAGES=cpu BASE_IMAGE=... (images/README.md)
+	@images/build.sh $(IMAGES)
+
+kind-up: ## Kubernetes in Docker with Kubeflow Pipelines and medseg (after make images)
+	@manifests/kind/kind.sh up
+
+kind-run: $(INSTALLED) ## a small benchmark in that cluster, from sample scans to the fetched report
+	@manifests/kind/kind.sh run
+
+kind-down: ## remove that cluster
+	@manifests/kind/kind.sh down
 
 browser: ## install Chromium, which the slow tests look at the report with (Debian or Ubuntu, as root)
 	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -108,6 +109,11 @@ def weights_uri(store_uri: str, name: str = "") -> str:
     return join(store_uri, "weights", *([name] if name else []))
 
 
+def sign_key(model: str) -> str:
+    """Inside the run's folder."""
+    return f"alive/{model}.json"
+
+
 def unit_key(model: str, seed: int, fold: int) -> str:
     """Folder of one training inside its run."""
     return f"{model}/seed-{seed}/fold-{fold}"
@@ -118,6 +124,12 @@ def _store_uri(uri: str) -> str:
     if not re.fullmatch(r"s3://[A-Za-z0-9._-]+(/.*)?|file://.+|(?!.*://).+", uri):
         raise ValueError("must name a store: s3://bucket/prefix, or a folder")
     return uri
+
+
+def _instant(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("must be a date and time with its zone")
+    return text
 
 
 StoreUri = Annotated[str, AfterValidator(_store_uri)]
@@ -374,6 +386,17 @@ class Status(Artifact):
     config_hash: str
     preprocessed_uri: StoreUri
     updated: str
+
+
+class Sign(Artifact):
+    """``alive/<model>.json``: the last sign of life of a model's pods.
+
+    Attributes:
+        working: a pod of the model is at work, or is about to be.
+    """
+
+    at: Annotated[str, AfterValidator(_instant)]
+    working: bool
 
 
 class CalibrationBin(BaseModel):

@@ -10,18 +10,18 @@ from medseg.section import Count, Positive, Section
 
 Whole = Annotated[int, Field(ge=0)]
 Cpu = Annotated[str, StringConstraints(pattern=r"^([1-9]\d*m|(0|[1-9]\d*)(\.\d+)?)$")]
-Bytes = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$")]
+Bytes = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*(Ki|Mi|Gi|Ti|M|G|T)$")]
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$", max_length=253)]
 SixFields = Annotated[str, StringConstraints(pattern=r"^\S+( +\S+){5}$")]
 
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_UNITS = {"M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
 def to_bytes(quantity: str) -> int:
     """Bytes of a Kubernetes quantity such as ``8Gi``."""
-    number = quantity.rstrip("kKMGTi")
-    return round(float(number) * _UNITS[quantity[len(number) :]])
+    number = quantity.rstrip("KMGTi")
+    return int(number) * _UNITS[quantity.removeprefix(number)]
 
 
 class TolerationConfig(Section):

@@ -9,6 +9,10 @@ from pathlib import Path
 from medseg.config import Recipe, load_recipe
 from medseg.console import run_command
 from medseg.models.registry import check_models
+from pipelines import submit
+from pipelines.doctor import command as doctor
+from pipelines.runs import command as runs
+from pipelines.schedule import command as schedule
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,16 +25,18 @@ def _run(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     from pipelines import local
 
-    return local.run(recipe)
+    if options.runner == "processes":
+        return local.run(recipe)
+    from pipelines.docker import containers
+
+    return local.run(recipe, containers)
 
 
 def _compile(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
-    from kfp import compiler
+    from pipelines.package import compile_package
 
-    from pipelines.benchmark import build_pipeline
-
-    compiler.Compiler().compile(build_pipeline(recipe), str(options.output))
+    compile_package(recipe, options.output)
     print(f"wrote {options.output} ({options.output.stat().st_size / 1024:.0f} KB)")
     return 0
 
@@ -46,11 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a recipe on this machine", description="Run a recipe on this machine.")
     run.set_defaults(command=_run)
+    run.add_argument(
+        "--runner",
+        choices=("processes", "docker"),
+        default="processes",
+        help="what steps are: processes of this environment, or containers of the image that make images builds",
+    )
     compiled = commands.add_parser(
         "compile", help="write the KFP package of a recipe", description="Write the KFP v2 package of a recipe."
     )
     compiled.set_defaults(command=_compile)
     compiled.add_argument("-o", "--output", type=Path, default=Path("benchmark.yaml"), help="file to write")
+    submit.add_parser(commands)
+    runs.add_parser(commands)
+    schedule.add_parser(commands)
+    doctor.add_parser(commands)
     for command in (run, compiled):
         command.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, e.g. pipelines/recipes/demo.yaml")
         command.add_argument(

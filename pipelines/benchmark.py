@@ -1,11 +1,13 @@
 """The DAG: ingest -> preprocess -> one sub-pipeline per model -> gate, with report as exit task around it all."""
 
 # no `from __future__ import annotations`: kfp reads the annotations of pipeline functions as objects
+import copy
 import re
 from itertools import product
 
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
+from kfp.dsl.python_component import PythonComponent
 
 from components.evaluate.component import evaluate
 from components.gate.component import gate
@@ -13,13 +15,15 @@ from components.ingest.component import ingest, ingest_shard
 from components.preprocess.component import preprocess, preprocess_shard
 from components.report.component import report
 from components.train.component import train
+from components.turn.component import turn
 from medseg import artifacts
 from medseg.config import EMBEDDED, Recipe
+from pipelines.pods import OneMachine, Pods, pipeline_config
 
 EMBEDDED_BUCKET_URI = "s3://medseg"  # on a cluster the pods' AWS variables say where that bucket is
 
 
-def build_pipeline(recipe: Recipe, parallelism: int = 0) -> BaseComponent:
+def build_pipeline(recipe: Recipe, local: bool = False) -> BaseComponent:
     """The benchmark of a recipe.
 
     The recipe goes to ingest alone, which stores it; every other task carries the run's URI. That URI is a constant
@@ -27,21 +31,28 @@ def build_pipeline(recipe: Recipe, parallelism: int = 0) -> BaseComponent:
     arguments.
 
     Args:
-        parallelism: seeds and folds of one model that run at a time; 0 leaves it to the cluster.
+        local: for ``kfp.local``, one training at a time: a second one would take the first one's cores and memory.
     """
     run_uri = artifacts.run_uri(
         store_uri(recipe), recipe.run_id or f"{recipe.name[:40]}-{dsl.PIPELINE_JOB_ID_PLACEHOLDER}"
     )
-    branches = [_branch(recipe, entry.model, run_uri, parallelism) for entry in recipe.models]
+    pods = OneMachine(recipe) if local else Pods(recipe)
+    branches = {entry.model: _branch(pods, entry.model, run_uri, _at_a_time(recipe, local)) for entry in recipe.models}
 
-    @dsl.pipeline(name=_kfp_name(recipe.name), description=f"Segmentation benchmark {recipe.name}")
+    @dsl.pipeline(
+        name=_kfp_name(recipe.name),
+        description=f"Segmentation benchmark {recipe.name}",
+        pipeline_config=pipeline_config(recipe.cluster),
+    )
     def benchmark() -> None:
-        report_task = _uncached(report(run_uri=run_uri))
+        report_task = pods.closing(_uncached(report(run_uri=run_uri)))
         with dsl.ExitHandler(report_task, name="benchmark"):
-            dataset = _ingested(recipe, run_uri)
-            preprocess_task = _preprocessed(recipe, run_uri, dataset)
-            models = [branch(preprocessed_uri=preprocess_task.output) for branch in branches]
-            _uncached(gate(run_uri=run_uri)).after(*models)
+            dataset = _ingested(pods, run_uri)
+            preprocess_task = _preprocessed(pods, run_uri, dataset)
+            models = {model: branch(preprocessed_uri=preprocess_task.output) for model, branch in branches.items()}
+            if not local:
+                _take_turns(pods, run_uri, models, preprocess_task)
+            pods.closing(_uncached(gate(run_uri=run_uri))).after(*models.values())
 
     return benchmark
 
@@ -50,30 +61,67 @@ def store_uri(recipe: Recipe) -> str:
     return EMBEDDED_BUCKET_URI if recipe.store.uri == EMBEDDED else recipe.store.uri
 
 
-def _branch(recipe: Recipe, model: str, run_uri: str, parallelism: int) -> BaseComponent:
+def _branch(pods: Pods, model: str, run_uri: str, parallelism: int) -> BaseComponent:
     """The sub-pipeline of one model; seeds and folds loop inside it, which keeps large recipes small."""
+    recipe = pods.recipe
     units = [{"seed": seed, "fold": fold} for seed, fold in product(recipe.train.seeds, range(recipe.split.folds))]
 
     @dsl.pipeline(name=_kfp_name(model))
     def branch(preprocessed_uri: str) -> None:
         with dsl.ParallelFor(items=units, parallelism=parallelism, name="seeds-and-folds") as unit:
             which = {"run_uri": run_uri, "model": model, "seed": unit.seed, "fold": unit.fold}
-            trained = _uncached(train(preprocessed_uri=preprocessed_uri, **which))
-            _uncached(evaluate(unit_uri=trained.output, **which))
+            train_task = _uncached(_own(train, model)(preprocessed_uri=preprocessed_uri, **which))
+            pods.training(train_task.set_display_name("train"), model)
+            evaluate_task = _uncached(_own(evaluate, model)(unit_uri=train_task.output, **which))
+            pods.training(evaluate_task.set_display_name("evaluate"), model)
 
     return branch
 
 
-def _ingested(recipe: Recipe, run_uri: str) -> dsl.PipelineTask:
+def _own(component: PythonComponent, model: str) -> PythonComponent:
+    """A component under a name of this model alone.
+
+    kfp 2.17 gives the first sub-pipeline's pods the settings of later ones' where their components share a name: it
+    merges platform specifications before all of their labels are unique (``_merge_deployment_spec``).
+    """
+    spec = copy.copy(component.component_spec)
+    spec.name = f"{spec.name}-{_kfp_name(model)}"
+    return PythonComponent(spec, component.python_func)
+
+
+def _at_a_time(recipe: Recipe, local: bool) -> int:
+    """Seeds and folds of one model that run at a time; 0 leaves it to the cluster."""
+    if local:
+        return 1
+    limit = recipe.resources.max_parallel
+    return max(1, limit // len(recipe.models)) if limit else 0
+
+
+def _take_turns(pods: Pods, run_uri: str, models: dict[str, dsl.PipelineTask], start: dsl.PipelineTask) -> None:
+    """Models past ``resources.max_parallel`` begin when an earlier one has ended, however it ended.
+
+    A model after a model would be left out where that one fails; a turn never fails because of others.
+    """
+    before = start
+    for model in list(models)[pods.recipe.resources.max_parallel or len(models) :]:
+        before = pods.waiting(_uncached(turn(run_uri=run_uri, model=model))).after(before)
+        before.set_display_name(f"turn of {model}")
+        models[model].after(before)
+
+
+def _ingested(pods: Pods, run_uri: str) -> dsl.PipelineTask:
+    recipe = pods.recipe
     given = {"recipe": recipe.to_yaml(), "run_uri": run_uri}
-    shards = [_shard(ingest_shard(**given, part=part), "ingest", part) for part in _parts(recipe)]
-    return _uncached(ingest(**given, merge=bool(shards))).after(*shards)
+    shards = [_shard(pods.data(ingest_shard(**given, part=part)), "ingest", part) for part in _parts(recipe)]
+    return pods.data(_uncached(ingest(**given, merge=bool(shards)))).after(*shards)
 
 
-def _preprocessed(recipe: Recipe, run_uri: str, dataset: dsl.PipelineTask) -> dsl.PipelineTask:
+def _preprocessed(pods: Pods, run_uri: str, dataset: dsl.PipelineTask) -> dsl.PipelineTask:
     given = {"run_uri": run_uri, "dataset_uri": dataset.outputs["Output"]}
-    shards = [_shard(preprocess_shard(**given, part=part), "preprocess", part) for part in _parts(recipe)]
-    return _uncached(preprocess(**given, merge=bool(shards))).after(*shards)
+    shards = [
+        _shard(pods.data(preprocess_shard(**given, part=part)), "preprocess", part) for part in _parts(pods.recipe)
+    ]
+    return pods.data(_uncached(preprocess(**given, merge=bool(shards)))).after(*shards)
 
 
 def _parts(recipe: Recipe) -> list[str]:

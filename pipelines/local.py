@@ -1,4 +1,4 @@
-"""The pipeline on one machine: the same DAG as plain processes, against a local folder or the embedded S3 server."""
+"""The pipeline on one machine: the same DAG as processes or containers, against a folder or the embedded S3 server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kfp import local
@@ -25,30 +27,44 @@ log = logging.getLogger(__name__)
 
 WORK_FOLDER = Path(".medseg")
 
+Runner = Callable[[Recipe], AbstractContextManager[local.SubprocessRunner | local.DockerRunner]]
 
-def run(recipe: Recipe) -> int:
-    """Run a recipe through ``kfp.local`` and print the leaderboard; 0 where every model succeeded."""
+
+@contextlib.contextmanager
+def processes(_: Recipe) -> Iterator[local.SubprocessRunner]:
+    """Steps are processes of this very environment, and end with this one."""
+    os.environ |= {RUNNER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    # kfp warns that our image's name does not hold the word python; no image is used
+    warnings.filterwarnings("ignore", message="You may be attemping to run a task", category=RuntimeWarning)
+    yield local.SubprocessRunner(use_venv=False)
+
+
+def run(recipe: Recipe, runner: Runner = processes) -> int:
+    """Run a recipe through ``kfp.local`` and print the leaderboard; 0 where every model succeeded.
+
+    Args:
+        runner: what steps are, ``processes`` or ``pipelines.docker.containers``.
+    """
     recipe = recipe.with_run_id()
     with session(recipe.store) as store_uri:
         run_uri = artifacts.run_uri(store_uri, recipe.run_id or "")
         log.info("run %s: %d models, store %s", recipe.run_id, len(recipe.models), recipe.store.uri)
-        succeeded = _execute(recipe.model_copy(update={"store": recipe.store.model_copy(update={"uri": store_uri})}))
+        opened = recipe.model_copy(update={"store": recipe.store.model_copy(update={"uri": store_uri})})
+        succeeded = _execute(opened, runner)
         _print_result(run_uri)
     return 0 if succeeded else 1
 
 
-def _execute(recipe: Recipe) -> bool:
+def _execute(recipe: Recipe, runner: Runner) -> bool:
     os.environ.setdefault("MEDSEG_CACHE", str((WORK_FOLDER / "cache").absolute()))
-    os.environ |= {RUNNER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-    # kfp warns that our image's name does not hold the word python; tasks run in this very environment
-    warnings.filterwarnings("ignore", message="You may be attemping to run a task", category=RuntimeWarning)
-    local.init(
-        runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(WORK_FOLDER / "kfp"), raise_on_error=True
-    )
+    # tasks are named for the list of a cluster's UI
+    warnings.filterwarnings("ignore", message=r"Task .*: settings \['display_name'\] have no effect")
+    outputs = WORK_FOLDER / "kfp"
+    outputs.mkdir(parents=True, exist_ok=True)
     try:
-        # one training at a time: a second one would take the first one's cores and memory
-        with contextlib.redirect_stdout(TaskOutput(sys.stdout)):
-            build_pipeline(recipe, parallelism=1)()
+        with runner(recipe) as steps, contextlib.redirect_stdout(TaskOutput(sys.stdout)):
+            local.init(runner=steps, pipeline_root=str(outputs), raise_on_error=True)
+            build_pipeline(recipe, local=True)()
     except RuntimeError as error:
         log.error("%s", error)
         return False

@@ -6,7 +6,7 @@ import re
 from io import TextIOBase
 from typing import TextIO
 
-_BOOKKEEPING = re.compile(r"Looking for component|Loading KFP component|Streamed logs:|^-+$")
+_BOOKKEEPING = re.compile(r"Looking for component|Loading KFP component|Found image|Streamed logs:|^-+$")
 _PREFIX = re.compile(r"\[KFP Executor [\d :,-]+ (?:INFO|WARNING|ERROR)\]: ")
 _COLOURS = re.compile(r"\x1b\[\d+m")
 

@@ -19,9 +19,10 @@ def evaluate(
     from components.task import task
 
     with task():
-        from medseg.stages import evaluate
+        from medseg.stages import evaluate, life
 
-        summary = evaluate.evaluate(run_uri, model, seed, fold)
+        with life.alive(run_uri, model):
+            summary = evaluate.evaluate(run_uri, model, seed, fold)
         for name, value in (summary.scores if summary else {}).items():
             if value is not None:  # KFP fails a task that logs a value that is not finite
                 metrics.log_metric(f"{model}/{name}", value)

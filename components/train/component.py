@@ -9,6 +9,7 @@ def train(run_uri: str, preprocessed_uri: str, model: str, seed: int, fold: int)
     from components.task import task
 
     with task():
-        from medseg.stages import train
+        from medseg.stages import life, train
 
-        return train.train(run_uri, preprocessed_uri, model, seed, fold)
+        with life.alive(run_uri, model):
+            return train.train(run_uri, preprocessed_uri, model, seed, fold)

@@ -143,6 +143,8 @@ def unit_config(recipe: Recipe, name: str) -> UnitConfig:
             raise RecipeError(
                 f"{where}: {key} = {value!r}: must start with weights, network, train, evaluate or resources"
             )
+        if key == "resources.max_parallel":
+            raise RecipeError(f"{where}: {key} = {value!r}: is of the whole run; set it in the recipe's resources")
         set_by_path(raw, key, value, where)
     unit = validate(UnitConfig, raw, where)
     _check_rate(unit.train, TrainConfig(**train), recipe, entry, where)
@@ -266,10 +268,13 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+MAPPINGS = ("resources.node_selector",)  # values whose own keys may hold dots
+
+
 def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for key, value in settings.items():
         path = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and path not in MAPPINGS:
             yield from _flatten(value, f"{path}.")
         else:
             yield path, value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
+
+from medseg.pool import core_count
 
 
 def pick_device() -> torch.device:
@@ -17,5 +17,5 @@ def device_name(device: torch.device) -> str:
 
 
 def use_threads(threads: int | None) -> None:
-    """Give torch that many CPU threads, or all cores that this process may run on."""
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    """Give torch that many CPU threads, or all cores that this process may use: in a pod what it was given."""
+    torch.set_num_threads(threads or core_count())

@@ -61,8 +61,8 @@ def test_seeds_and_folds_loop_inside_the_model(tmp_path: Path) -> None:
     units = yaml.safe_load(loop["parameterIterator"]["items"]["raw"])
     assert [(unit["seed"], unit["fold"]) for unit in units] == [(3, 0), (3, 1), (5, 0), (5, 1)]
     inner = dag(spec, loop["componentRef"]["name"])
-    assert set(inner) == {"train", "evaluate"}
-    assert after(inner, "evaluate") == {"train"}
+    assert set(inner) == {"train-unet", "evaluate-unet"}
+    assert after(inner, "evaluate-unet") == {"train-unet"}
 
 
 def executors(spec: dict[str, Any]) -> list[dict[str, Any]]:

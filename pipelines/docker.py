@@ -1,0 +1,106 @@
+"""The steps of a local run as containers of the built image, none of which outlives its run."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from kfp import local
+
+from medseg.config import Recipe
+from medseg.errors import MedsegError
+from pipelines.container import container_arguments
+from pipelines.pods import image
+
+LABEL = "medseg.run"
+REMOVE_EVERY_S = 0.2
+
+
+class DockerError(MedsegError):
+    """The Docker engine does not answer, lacks the image, or refused a container."""
+
+
+@contextlib.contextmanager
+def containers(recipe: Recipe) -> Iterator[local.DockerRunner]:
+    """Yield what ``kfp.local`` runs steps with; when the context ends, so do the containers.
+
+    Args:
+        recipe: with the URI of its open store.
+
+    Raises:
+        DockerError: says how to get the engine or the image.
+    """
+    labels = {LABEL: secrets.token_hex(8)}
+    with _engine() as engine, _removed(engine, labels):
+        _require_image(engine, image(recipe.cluster))
+        try:
+            yield local.DockerRunner(**container_arguments(recipe), labels=labels)
+        except DockerException as error:
+            raise DockerError(
+                f"the Docker engine refused a container: {error}"
+                " (a recipe with resources.gpus needs the NVIDIA Container Toolkit)"
+            ) from error
+
+
+@contextlib.contextmanager
+def _engine() -> Iterator[docker.DockerClient]:
+    try:
+        engine = docker.from_env()
+        engine.ping()
+    except DockerException as error:
+        raise DockerError(
+            f"--runner docker: no Docker engine answers ({error}); install one (https://docs.docker.com/engine/install),"
+            " start it, and let this user talk to it (group docker); without --runner steps run as plain processes"
+        ) from None
+    with contextlib.closing(engine):
+        yield engine
+
+
+def _require_image(engine: docker.DockerClient, name: str) -> None:
+    try:
+        engine.images.get(name)
+    except ImageNotFound:
+        raise DockerError(
+            f"--runner docker: the engine has no image {name}; build it with make images, or fetch it with docker pull"
+            " or docker load; another one is named with --set cluster.image=NAME"
+        ) from None
+
+
+@contextlib.contextmanager
+def _removed(engine: docker.DockerClient, labels: dict[str, str]) -> Iterator[None]:
+    """Remove all containers with these labels at the end; Ctrl-C and SIGTERM begin with it at once.
+
+    kfp waits in threads for the containers that it follows, and starts the next one when one has ended.
+    """
+    ended = threading.Event()
+
+    def remove_until_ended() -> None:
+        while not ended.wait(REMOVE_EVERY_S):
+            _remove(engine, labels)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        threading.Thread(target=remove_until_ended, daemon=True).start()
+        if callable(usual := before[signal.Signals(number)]):
+            usual(number, frame)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        ended.set()
+        _remove(engine, labels)
+        for number, usual in before.items():
+            signal.signal(number, usual)
+
+
+def _remove(engine: docker.DockerClient, labels: dict[str, str]) -> None:
+    wanted = {"label": [f"{name}={value}" for name, value in labels.items()]}
+    for container in engine.containers.list(all=True, filters=wanted, ignore_removed=True):
+        with contextlib.suppress(APIError):  # it is gone, or going
+            container.remove(force=True, v=True)

@@ -1,0 +1,68 @@
+"""Whether the nodes can get the image that all steps run in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipelines.doctor.finding import Finding, UnknownError, failed, ok, warning
+from pipelines.doctor.nodes import usable
+from pipelines.doctor.registry import has_manifest
+from pipelines.doctor.visit import Visit
+from pipelines.pods import image as image_of
+
+LOAD = "build it with `make images`, then `kind load docker-image` it or push it and set cluster.image"
+
+
+def image(visit: Visit) -> Iterator[Finding]:
+    name, policy = image_of(visit.cluster), visit.cluster.image_pull_policy
+    subject = f"image {name}"
+    nodes = usable(visit)
+    holding = [node for node in nodes if full_name(name) in node.images]
+    everywhere = len(holding) == len(nodes) and nodes
+    on_nodes = f"on {len(holding)} of {len(nodes)} nodes"
+    if policy == "Never" or (not has_registry(name) and policy == "IfNotPresent"):
+        yield _loaded(subject, on_nodes, bool(everywhere))
+    elif everywhere and policy == "IfNotPresent":
+        yield ok(subject, f"is {on_nodes}")
+    elif not has_registry(name):
+        yield failed(subject, f"names no registry, but cluster.image_pull_policy = {policy} asks one", LOAD)
+    else:
+        yield _pullable(subject, name, visit)
+
+
+def _loaded(subject: str, on_nodes: str, everywhere: bool) -> Finding:
+    if everywhere:
+        return ok(subject, f"is {on_nodes}")
+    text = f"is {on_nodes}, as far as they tell; a name without registry is only where it was loaded"
+    return warning(subject, text, LOAD)
+
+
+def _pullable(subject: str, name: str, visit: Visit) -> Finding:
+    secrets = ", ".join(visit.cluster.image_pull_secrets)
+    try:
+        found = has_manifest(full_name(name))
+    except PermissionError as error:
+        if secrets:
+            return ok(subject, f"{error}; pods log in with {secrets}, which only they can tell")
+        return warning(subject, f"{error}", "name a secret in cluster.image_pull_secrets")
+    except OSError as error:
+        raise UnknownError(f"{error}; only nodes can tell") from error
+    if found:
+        return ok(subject, "the registry has it")
+    return failed(subject, "the registry does not have it", "push it, or set cluster.image")
+
+
+def has_registry(name: str) -> bool:
+    """Whether a name says where it is to be had; ``medseg:1`` would be Docker Hub's, which has no such image."""
+    return "/" in name
+
+
+def full_name(name: str) -> str:
+    """As container runtimes write it: registry, path, and tag or digest."""
+    first, slash, _ = name.partition("/")
+    if not slash:
+        name = f"docker.io/library/{name}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        name = f"docker.io/{name}"
+    last = name.rpartition("/")[2]
+    return name if ":" in last or "@" in last else f"{name}:latest"

@@ -1,0 +1,112 @@
+"""Whether the cluster, Kubeflow Pipelines and its workflow controller answer as a run needs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+
+from pipelines.connection import ENDPOINT, KFP_NAMESPACE, connect
+from pipelines.doctor.finding import Finding, NotReachedError, failed, ok, warning
+from pipelines.doctor.kube import KubeError, open_kube
+from pipelines.doctor.visit import Visit
+from pipelines.errors import ClusterError
+
+CONTROLLER = "workflow-controller-configmap"
+PATCH = (
+    f"kubectl -n {KFP_NAMESPACE} patch configmap {CONTROLLER} --type merge --patch-file"
+    " manifests/kfp/workflow-controller-patch.yaml"
+)
+
+
+def kubectl(visit: Visit) -> Iterator[Finding]:
+    if found := shutil.which("kubectl"):
+        yield ok("kubectl", found)
+    else:
+        yield warning(
+            "kubectl",
+            "is not on the PATH; without --endpoint it makes the way to Kubeflow Pipelines",
+            "install it: kubernetes.io/docs/tasks/tools",
+        )
+
+
+def cluster(visit: Visit) -> Iterator[Finding]:
+    """Opens the cluster for all checks that follow."""
+    try:
+        kube = open_kube(visit.options.context)
+        answer = kube.get("/version") or {}
+    except KubeError as error:
+        yield failed("cluster", str(error), error.mend)
+        return
+    visit.opened = kube
+    yield ok("cluster", f"Kubernetes {answer.get('gitVersion', '?')} at {kube.host}, context {kube.context}")
+
+
+def pipelines(visit: Visit) -> Iterator[Finding]:
+    subject = "Kubeflow Pipelines"
+    if visit.opened is None and not (visit.options.endpoint or os.environ.get(ENDPOINT)):
+        raise NotReachedError  # the way to it goes through the cluster
+    try:
+        with connect(visit.options, visit.namespace) as connection:
+            found, endpoint = connection.version, connection.endpoint
+    except ClusterError as error:
+        yield failed(subject, " ".join(str(error).split()), "")  # its words hold the mend
+        return
+    yield _version(subject, found, endpoint)
+
+
+def _version(subject: str, found: str, endpoint: str) -> Finding:
+    sdk = version("kfp")
+    text = f"{found} at {endpoint}, SDK {sdk}"
+    server = _major_minor(found)
+    if server is None:
+        return warning(subject, f"{text}: the server does not tell its version", "2.17 is what was tested")
+    if server[0] != 2:
+        return failed(subject, text, "version 2 is needed, 2.17 is what was tested")
+    if server < (_major_minor(sdk) or server):
+        return warning(subject, f"{text}: the server is older than the SDK", "update it; 2.17 is what was tested")
+    return ok(subject, text)
+
+
+def retry(visit: Visit) -> Iterator[Finding]:
+    """As shipped, the workflow controller's defaults defeat the retries that a recipe asks for."""
+    subject = "retries"
+    found = visit.kube.get(f"/api/v1/namespaces/{KFP_NAMESPACE}/configmaps/{CONTROLLER}")
+    if found is None:
+        yield warning(subject, f"namespace {KFP_NAMESPACE} has no config map {CONTROLLER}", PATCH)
+        return
+    strategy = _strategy(found.get("data", {}))
+    shown = ", ".join(f"{key} {strategy[key]}" for key in ("retryPolicy", "limit") if key in strategy) or "nothing set"
+    if strategy.get("retryPolicy") != "Always":
+        yield warning(subject, f"pods that fail or are taken away are not started again ({shown})", PATCH)
+    elif str(strategy.get("limit")) != "0":
+        yield warning(subject, f"multiply with those of the recipe ({shown})", PATCH)
+    else:
+        yield ok(subject, "the workflow controller leaves them to the recipe (Always, limit 0)")
+
+
+def _strategy(data: dict[str, str]) -> dict[str, Any]:
+    """Argo reads its settings either as keys of the config map or as one document under ``config``."""
+    settings = {key: _loaded(text) for key, text in data.items()}
+    if isinstance(settings.get("config"), dict):
+        settings |= settings["config"]
+    node: Any = settings
+    for key in ("workflowDefaults", "spec", "templateDefaults", "retryStrategy"):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node if isinstance(node, dict) else {}
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+
+
+def _major_minor(text: str) -> tuple[int, int] | None:
+    parts = text.removeprefix("v").split(".")
+    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[0].isdigit() and parts[1].isdigit() else None

@@ -1,0 +1,146 @@
+"""What a recipe's ``resources`` and ``cluster`` make of a task: its pod's image, size, place, secrets and restarts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kfp import dsl, kubernetes
+
+from components.base import IMAGE
+from medseg.cluster_config import ClusterConfig, PodConfig, ResourcesConfig, to_bytes
+from medseg.config import Recipe
+from medseg.data.deidentification.pseudonyms import KEY_VARIABLE
+from medseg.models import registry
+
+USER = 10001  # of our images, numeric so that Pod Security can see that it is not root
+SCRATCH = "/scratch"  # HOME, TMPDIR and caches of our images lie in it
+SHARED_MEMORY = "/dev/shm"
+SMALL = PodConfig(cpu="100m", memory="512Mi", scratch="1Gi")
+MIB = 2**20
+
+
+def image(cluster: ClusterConfig) -> str:
+    """What all pods of a run are made from."""
+    return cluster.image or IMAGE
+
+
+def pipeline_config(cluster: ClusterConfig) -> dsl.PipelineConfig:
+    """How long the whole run may last, and how long Kubernetes keeps what is left of it."""
+    return dsl.PipelineConfig(
+        ttl_seconds_after_finished=round(cluster.keep_days * 86400),
+        active_deadline_seconds=cluster.deadline_hours and round(cluster.deadline_hours * 3600),
+    )
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Makes each task's pod what the recipe and the model's YAML ask for."""
+
+    recipe: Recipe
+
+    def training(self, task: dsl.PipelineTask, model: str) -> dsl.PipelineTask:
+        """One training, or its evaluation on the same kind of node."""
+        asked = registry.unit_config(self.recipe, model).resources
+        _place(task, asked, self.recipe.cluster)
+        _give_shared_memory(task, asked)
+        if asked.gpus:
+            task.set_accelerator_type(asked.gpu_resource).set_accelerator_limit(asked.gpus)
+        if asked.queue:
+            kubernetes.add_pod_label(task, "kueue.x-k8s.io/queue-name", asked.queue)
+        if asked.priority_class:
+            kubernetes.add_pod_label(task, "kueue.x-k8s.io/priority-class", asked.priority_class)
+        kubernetes.set_timeout(task, _seconds(asked))
+        return _start_again(task, asked)
+
+    def data(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
+        """Reads and writes scans; the secret of the pseudonyms is for these pods alone."""
+        _place(task, self.recipe.cluster.data, self.recipe.cluster)
+        if secret := self.recipe.cluster.pseudonym_secret:
+            kubernetes.use_secret_as_env(task, secret, {"key": _key_variable(self.recipe)}, optional=True)
+        return _start_again(task, self.recipe.resources)
+
+    def waiting(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
+        """Looks into the store now and then."""
+        return _start_again(_place(task, SMALL, self.recipe.cluster), self.recipe.resources)
+
+    def closing(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
+        """Report and gate, once each: the gate's failure is the run's result."""
+        return _place(task, self.recipe.cluster.data, self.recipe.cluster)
+
+
+class OneMachine(Pods):
+    """For ``kfp.local``, which has processes or containers and no pods: the image alone."""
+
+    def training(self, task: dsl.PipelineTask, model: str) -> dsl.PipelineTask:
+        return task.set_container_image(image(self.recipe.cluster))
+
+    def data(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
+        return task.set_container_image(image(self.recipe.cluster))
+
+    waiting = closing = data
+
+
+def _key_variable(recipe: Recipe) -> str:
+    kind, _, name = (recipe.dataset.deidentify.key or "").partition(":")
+    return name if kind == "env" else KEY_VARIABLE
+
+
+def _place(task: dsl.PipelineTask, pod: PodConfig, cluster: ClusterConfig) -> dsl.PipelineTask:
+    """Size, place, image and store of any pod; requests are limits too, so that models are compared on equal terms."""
+    task.set_container_image(image(cluster))
+    task.set_cpu_request(pod.cpu).set_cpu_limit(pod.cpu)
+    task.set_memory_request(pod.memory).set_memory_limit(pod.memory)
+    kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
+    kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "medseg")
+    kubernetes.set_image_pull_policy(task, cluster.image_pull_policy)
+    if cluster.image_pull_secrets:
+        kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
+    for key, value in pod.node_selector.items():
+        kubernetes.add_node_selector(task, key, value)
+    for taint in pod.tolerations:
+        operator = "Equal" if taint.value is not None else "Exists"
+        kubernetes.add_toleration(task, taint.key, operator, taint.value, taint.effect)
+    _open_store(task, cluster)
+    _give_scratch(task, pod)
+    return task
+
+
+def _open_store(task: dsl.PipelineTask, cluster: ClusterConfig) -> None:
+    """Where the store is and its keys, by name alone; without a secret the service account's identity opens it."""
+    if cluster.store_config:
+        names = {name: name for name in ("AWS_ENDPOINT_URL", "AWS_REGION")}
+        kubernetes.use_config_map_as_env(task, cluster.store_config, names, optional=True)
+    if cluster.store_secret:
+        names = {name: name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        kubernetes.use_secret_as_env(task, cluster.store_secret, names)
+
+
+def _give_scratch(task: dsl.PipelineTask, pod: PodConfig) -> None:
+    if pod.scratch_class:
+        kubernetes.add_ephemeral_volume(
+            task, "scratch", SCRATCH, ["ReadWriteOnce"], pod.scratch, storage_class_name=pod.scratch_class
+        )
+    else:
+        kubernetes.empty_dir_mount(task, "scratch", SCRATCH, size_limit=pod.scratch)
+
+
+def _give_shared_memory(task: dsl.PipelineTask, asked: ResourcesConfig) -> None:
+    """What lies in /dev/shm counts against the container's memory limit, so it is asked for on top."""
+    if not asked.shared_memory:
+        return
+    whole = f"{math.ceil((to_bytes(asked.memory) + to_bytes(asked.shared_memory)) / MIB)}Mi"
+    task.set_memory_request(whole).set_memory_limit(whole)
+    kubernetes.empty_dir_mount(task, "shm", SHARED_MEMORY, medium="Memory", size_limit=asked.shared_memory)
+
+
+def _start_again(task: dsl.PipelineTask, asked: ResourcesConfig) -> dsl.PipelineTask:
+    """Restarts with waits that double; Argo counts their limit from the first start, so it lies above all deadlines."""
+    if asked.retries:
+        longest = (asked.retries + 1) * _seconds(asked) + asked.retry_seconds * 2**asked.retries
+        task.set_retry(asked.retries, f"{asked.retry_seconds}s", 2.0, f"{longest}s")
+    return task
+
+
+def _seconds(asked: ResourcesConfig) -> int:
+    return round(asked.deadline_hours * 3600)

@@ -1,0 +1,448 @@
+"""The doctor's findings on healthy and broken clusters, over a real HTTP server each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from medseg.storage.embedded import embedded_server
+from pipelines.__main__ import main
+from pipelines.doctor.image import full_name
+from tests.pipelines.kfp_server import KfpServer
+from tests.pipelines.kubernetes_server import KubernetesServer, Manifest, kubernetes_serving, manifest, node
+from tests.pipelines.registry_server import Registry, registry_serving
+
+GPU = "nvidia.com/gpu"
+KUEUE = "kueue.x-k8s.io/v1beta2"
+PATCHED = "spec: {templateDefaults: {retryStrategy: {retryPolicy: Always, limit: 0}}}"
+SHIPPED = "spec: {templateDefaults: {retryStrategy: {retryPolicy: OnError, limit: 2}}}"
+
+Doctor = Callable[..., tuple[int, dict[str, str]]]
+
+
+def healthy() -> list[Manifest]:
+    return [
+        manifest("Namespace", "kubeflow", namespace=None),
+        manifest("ServiceAccount", "medseg-runner"),
+        manifest("Secret", "medseg-s3", data={"AWS_ACCESS_KEY_ID": "c2VjcmV0", "AWS_SECRET_ACCESS_KEY": "c2VjcmV0"}),
+        manifest("Secret", "medseg-pseudonyms", data={"key": "c2VjcmV0"}),
+        manifest("ConfigMap", "medseg-store", data={"AWS_ENDPOINT_URL": "http://seaweedfs.kubeflow:9000"}),
+        manifest("ConfigMap", "workflow-controller-configmap", data={"workflowDefaults": PATCHED}),
+        node("cpu-1"),
+        node("gpu-1", **{GPU: "4"}),
+        node("gpu-2", **{GPU: "2"}),
+    ]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesServer]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with kubernetes_serving(healthy()) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig")))
+        yield server
+
+
+@pytest.fixture
+def kfp() -> Iterator[KfpServer]:
+    with KfpServer() as server:
+        yield server
+
+
+@pytest.fixture
+def doctor(cluster: KubernetesServer, kfp: KfpServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Calls it on a recipe and gives exit status and lines by their subject."""
+
+    def call(*settings: str, arguments: tuple[str, ...] = ()) -> tuple[int, dict[str, str]]:
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text("{name: trial, dataset: {name: some, source: s3://raw/scans}, models: [unet, unet3d]}")
+        given = [text for setting in settings for text in ("--set", setting)]
+        code = main(["doctor", str(recipe), *given, "--endpoint", kfp.url, *arguments])
+        lines = capsys.readouterr().out.splitlines()
+        return code, {line[9:].partition(": ")[0]: line for line in lines[:-1]} | {"sum": lines[-1]}
+
+    return call
+
+
+def drop(cluster: KubernetesServer, kind: str, name: str) -> None:
+    cluster.manifests = [m for m in cluster.manifests if (m["kind"], m["metadata"]["name"]) != (kind, name)]
+
+
+def put(cluster: KubernetesServer, changed: Manifest) -> None:
+    drop(cluster, changed["kind"], changed["metadata"]["name"])
+    cluster.manifests.append(changed)
+
+
+def test_a_healthy_cluster_fails_nowhere(doctor: Doctor) -> None:
+    code, lines = doctor("resources.gpus=1")
+    assert code == 0, lines
+    assert " 0 warning, 0 failed, 1 skipped" in lines["sum"]
+    assert lines["bucket"].startswith("skipped  bucket: this machine has no keys for s3://medseg; only pods can tell")
+    assert lines[GPU] == f"ok       {GPU}: 6 allocatable on 2 nodes"
+    assert lines["room"].endswith("a node is large enough for a pod of data, unet, unet3d")
+
+
+def test_values_of_secrets_are_never_shown(doctor: Doctor) -> None:
+    _, lines = doctor()
+    assert "c2VjcmV0" not in str(lines)
+    assert "has AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY" in lines["secret medseg-s3"]
+
+
+def test_without_a_recipe_the_cluster_alone_is_looked_at(
+    cluster: KubernetesServer, kfp: KfpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--endpoint", kfp.url]) == 0
+    assert f"the nodes offer {GPU} (6)" in capsys.readouterr().out
+
+
+def test_no_kubeconfig(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    code, lines = doctor()
+    assert code == 1
+    assert f"no kubeconfig to reach a cluster with, in {tmp_path / 'none'}" in lines["cluster"]
+    assert "; set KUBECONFIG to the file" in lines["cluster"]
+    unasked = next(line for line in lines.values() if line.endswith("only the cluster knows, and it was not reached"))
+    assert unasked.startswith("skipped  retries, namespace, service account, ")
+
+
+def test_a_context_that_is_not_there(doctor: Doctor) -> None:
+    _, lines = doctor(arguments=("--context", "tset"))
+    assert lines["cluster"] == "failed   cluster: the kubeconfig has no context 'tset'; choices: test, expired"
+
+
+def test_an_expired_token(doctor: Doctor) -> None:
+    _, lines = doctor(arguments=("--context", "expired"))
+    assert "refused the credentials of context 'expired': the token has expired or is wrong" in lines["cluster"]
+    assert "; log in again, until `kubectl get namespaces` answers" in lines["cluster"]
+
+
+def test_a_cluster_that_is_down(doctor: Doctor, cluster: KubernetesServer) -> None:
+    cluster.http.shutdown()
+    cluster.http.server_close()
+    code, lines = doctor()
+    assert code == 1
+    assert f"no answer from {cluster.url}" in lines["cluster"]
+    assert "Connection refused" in lines["cluster"]
+
+
+def test_a_user_without_rights_learns_which_are_missing(doctor: Doctor, cluster: KubernetesServer) -> None:
+    cluster.forbidden = {"nodes", "secrets", "subjectaccessreviews", "namespaces"}
+    code, lines = doctor("resources.gpus=1")
+    assert code == 0
+    for subject, resource in {"GPUs": "nodes", "room on nodes": "nodes", "image": "nodes"}.items():
+        assert f'this user lacks a right: {resource} is forbidden: User "jane"' in lines[subject]
+    assert lines["rights of the service account"].startswith("skipped")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "subject", "says"),
+    [
+        ("Namespace", "kubeflow", "namespace", "failed   namespace: there is no 'kubeflow'; set cluster.namespace"),
+        ("ServiceAccount", "medseg-runner", "service account medseg-runner", "is not in namespace kubeflow"),
+        ("Secret", "medseg-s3", "secret medseg-s3", "kubectl -n kubeflow create secret generic medseg-s3 --from-lit"),
+        ("Secret", "medseg-pseudonyms", "secret medseg-pseudonyms", "warning  secret medseg-pseudonyms: is missing"),
+        ("ConfigMap", "medseg-store", "config map medseg-store", "warning  config map medseg-store: is missing"),
+        ("ConfigMap", "workflow-controller-configmap", "retries", "warning  retries: namespace kubeflow has no"),
+    ],
+)
+def test_what_is_missing_is_named_with_its_mend(
+    doctor: Doctor, cluster: KubernetesServer, kind: str, name: str, subject: str, says: str
+) -> None:
+    drop(cluster, kind, name)
+    code, lines = doctor()
+    assert says in lines[subject]
+    assert code == lines[subject].startswith("failed")
+
+
+def test_a_wrong_namespace_has_none_of_the_names(doctor: Doctor) -> None:
+    _, lines = doctor(arguments=("--namespace", "team-a"))
+    assert "there is no 'team-a'" in lines["namespace"]
+    assert "is not in namespace team-a" in lines["secret medseg-s3"]
+
+
+def test_a_secret_with_other_keys_lists_them(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, manifest("Secret", "medseg-s3", data={"accesskey": "", "secretkey": ""}))
+    _, lines = doctor()
+    assert "lacks AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; it has accesskey, secretkey" in lines["secret medseg-s3"]
+
+
+def test_without_a_secret_the_account_needs_an_identity(doctor: Doctor, cluster: KubernetesServer) -> None:
+    _, lines = doctor("cluster.store_secret=null")
+    assert lines["web identity"].startswith("warning")
+    role = {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/medseg"}}
+    put(cluster, manifest("ServiceAccount", "medseg-runner", metadata=role))
+    _, lines = doctor("cluster.store_secret=null")
+    assert lines["web identity"] == "ok       web identity: arn:aws:iam::1:role/medseg opens the store"
+
+
+def test_a_right_that_the_service_account_lacks(doctor: Doctor, cluster: KubernetesServer) -> None:
+    cluster.denied = {"create workflowtaskresults"}
+    code, lines = doctor()
+    assert code == 1
+    assert "may not create workflowtaskresults in namespace kubeflow" in lines["rights of medseg-runner"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (
+            {"workflowDefaults": SHIPPED},
+            "are not started again (retryPolicy OnError, limit 2); kubectl -n kubeflow patch",
+        ),
+        ({}, "are not started again (nothing set)"),
+        ({"workflowDefaults": PATCHED.replace("0", "2")}, "multiply with those of the recipe"),
+        ({"config": f"workflowDefaults: {{{PATCHED}}}".replace("{spec: ", "{spec: ")}, "ok "),
+    ],
+)
+def test_retries_need_the_patched_controller(
+    doctor: Doctor, cluster: KubernetesServer, data: dict[str, str], says: str
+) -> None:
+    put(cluster, manifest("ConfigMap", "workflow-controller-configmap", data=data))
+    assert says in doctor()[1]["retries"]
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        ("2.17.0", "ok       Kubeflow Pipelines: 2.17.0 at http://127"),
+        ("2.4.1", "the server is older than the SDK; update it"),
+        ("dev", "the server does not tell its version"),
+        ("1.8.5", "failed   Kubeflow Pipelines"),
+    ],
+)
+def test_the_version_of_kubeflow_pipelines(doctor: Doctor, kfp: KfpServer, version: str, says: str) -> None:
+    kfp.version = version
+    assert says in doctor()[1]["Kubeflow Pipelines"]
+
+
+def test_the_other_checks_go_on_without_kubeflow_pipelines(doctor: Doctor, kfp: KfpServer) -> None:
+    kfp.stop()
+    code, lines = doctor()
+    assert code == 1
+    assert "no answer from" in lines["Kubeflow Pipelines"]
+    assert lines["namespace"] == "ok       namespace: kubeflow"
+
+
+# nodes
+
+
+def test_a_mig_slice_that_no_node_offers(doctor: Doctor) -> None:
+    code, lines = doctor("resources.gpus=1", "resources.gpu_resource=nvidia.com/mig-1g.10gb")
+    assert code == 1
+    assert (
+        "no node offers it, asked for by unet, unet3d; the nodes offer nvidia.com/gpu (6)"
+        in (lines["nvidia.com/mig-1g.10gb"])
+    )
+
+
+def test_no_gpu_nodes_at_all(doctor: Doctor, cluster: KubernetesServer) -> None:
+    for name in ("gpu-1", "gpu-2"):
+        drop(cluster, "Node", name)
+    assert "the nodes offer no devices; set resources.gpu_resource" in doctor("resources.gpus=1")[1][GPU]
+
+
+def test_a_model_may_ask_for_another_resource_than_the_others(doctor: Doctor) -> None:
+    own = 'models=[unet, {model: unet3d, set: {resources.gpus: 1, resources.gpu_resource: "amd.com/gpu"}}]'
+    _, lines = doctor("resources.gpus=2", own)
+    assert lines[GPU].startswith("ok")
+    assert "asked for by unet3d" in lines["amd.com/gpu"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            ["resources.gpus=6"],
+            "asks for 2 CPUs, 8.0 GiB with /dev/shm, 6 nvidia.com/gpu; the largest node, gpu-1, has",
+        ),
+        (["resources.memory=60Gi", "resources.shared_memory=8Gi"], "asks for 2 CPUs, 68.0 GiB with /dev/shm"),
+        (["resources.cpu='17'"], "asks for 17 CPUs"),
+        (["resources.node_selector={pool: a100}"], "no ready node has pool=a100"),
+    ],
+)
+def test_a_pod_that_is_larger_than_every_node(doctor: Doctor, settings: list[str], says: str) -> None:
+    code, lines = doctor(*settings)
+    assert code == 1
+    assert says in lines["pod of unet, unet3d"]
+    assert lines["room"].endswith("for a pod of data")
+
+
+def test_a_taint_that_is_not_tolerated(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, node("gpu-1", taint="pool", **{GPU: "4"}))
+    put(cluster, node("gpu-2", taint="pool", **{GPU: "4"}))
+    code, lines = doctor("resources.gpus=1")
+    assert code == 1
+    assert "is tainted pool:NoSchedule, which it does not tolerate" in lines["pod of unet, unet3d"]
+    assert doctor("resources.gpus=1", "resources.tolerations=[{key: pool}]")[0] == 0
+
+
+def test_the_usual_taint_of_gpu_nodes_is_a_warning(doctor: Doctor, cluster: KubernetesServer) -> None:
+    for name in ("gpu-1", "gpu-2"):
+        put(cluster, node(name, taint=GPU, **{GPU: "4"}))
+    code, lines = doctor("resources.gpus=1")
+    assert code == 0
+    assert lines["pod of unet, unet3d"].startswith("warning")
+
+
+def test_a_node_that_takes_no_pods_does_not_count(doctor: Doctor, cluster: KubernetesServer) -> None:
+    for one in cluster.manifests:
+        if one["metadata"]["name"] == "gpu-1":
+            one["spec"]["unschedulable"] = True
+        if one["metadata"]["name"] == "gpu-2":
+            one["status"]["conditions"][0]["status"] = "Unknown"
+    assert "no node offers it" in doctor("resources.gpus=1")[1][GPU]
+
+
+def test_a_scratch_folder_larger_than_every_disk(doctor: Doctor) -> None:
+    _, lines = doctor("resources.scratch=300Gi")
+    assert "may fill 300 GiB, but no node has more than 200 GiB" in lines["scratch of unet, unet3d"]
+
+
+def test_loader_processes_need_shared_memory(doctor: Doctor) -> None:
+    assert "train.workers is set, /dev/shm has the 64 MiB" in doctor("train.workers=4")[1]["shared memory"]
+    assert doctor("train.workers=4", "resources.shared_memory=8Gi")[1]["shared memory"].endswith("/dev/shm of 8Gi")
+
+
+# quotas, queues, classes
+
+
+@pytest.mark.parametrize(
+    ("hard", "used", "says"),
+    [
+        ({"requests.nvidia.com/gpu": "1"}, {}, "failed   quota q: requests.nvidia.com/gpu ends at 1, a pod of unet"),
+        ({"limits.memory": "16Gi"}, {"limits.memory": "12Gi"}, "warning  quota q: has no room just now for data"),
+        ({"pods": "20"}, {"pods": "3"}, "ok       quota q: leaves room for each pod"),
+    ],
+)
+def test_quotas(
+    doctor: Doctor, cluster: KubernetesServer, hard: dict[str, str], used: dict[str, str], says: str
+) -> None:
+    put(cluster, manifest("ResourceQuota", "q", spec={"hard": hard}, status={"hard": hard, "used": used}))
+    assert doctor("resources.gpus=2")[1]["quota q"].startswith(says)
+
+
+def test_a_limit_range_below_the_pod(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, manifest("LimitRange", "l", spec={"limits": [{"type": "Container", "max": {"cpu": "1"}}]}))
+    assert "allows 1 cpu, a pod of unet, unet3d asks for 2; ask for less" in doctor()[1]["limit range l"]
+
+
+def test_kueue(doctor: Doctor, cluster: KubernetesServer) -> None:
+    asked = ("resources.queue=gpus", "resources.priority_class=low")
+    assert doctor(*asked)[1]["Kueue"].startswith("failed   Kueue: is not installed, but resources.queue = gpus")
+    put(cluster, manifest("LocalQueue", "other", api=KUEUE, spec={"clusterQueue": "all"}))
+    put(cluster, manifest("WorkloadPriorityClass", "low", api=KUEUE, namespace=None, value=10))
+    assert "no such LocalQueue; choices in namespace kubeflow: other" in doctor(*asked)[1]["queue gpus"]
+    put(cluster, manifest("LocalQueue", "gpus", api=KUEUE, spec={"clusterQueue": "all"}))
+    code, lines = doctor(*asked)
+    assert code == 0
+    assert lines["queue gpus"] == "ok       queue gpus: feeds ClusterQueue all"
+    assert lines["priority class low"] == "ok       priority class low: value 10"
+    assert "choices: low" in doctor("resources.queue=gpus", "resources.priority_class=high")[1]["priority class high"]
+
+
+def test_a_queue_that_is_not_active(doctor: Doctor, cluster: KubernetesServer) -> None:
+    inactive = {"conditions": [{"type": "Active", "status": "False", "message": "no ResourceFlavor"}]}
+    put(cluster, manifest("LocalQueue", "gpus", api=KUEUE, spec={"clusterQueue": "all"}, status=inactive))
+    assert "is not active: no ResourceFlavor; mend ClusterQueue all" in doctor("resources.queue=gpus")[1]["queue gpus"]
+
+
+def test_a_storage_class_that_is_not_there(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, manifest("StorageClass", "fast", api="storage.k8s.io/v1", namespace=None))
+    assert "choices: fast" in doctor("resources.scratch_class=fats")[1]["storage class fats"]
+    assert doctor("resources.scratch_class=fast")[1]["storage class fast"].startswith("ok")
+
+
+# image
+
+
+def test_an_image_without_registry_is_only_where_it_was_loaded(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, node("empty") | {"status": node("empty")["status"] | {"images": []}})
+    code, lines = doctor()
+    assert code == 0
+    assert "is on 3 of 4 nodes, as far as they tell" in lines["image medseg:0.1.0"]
+    assert doctor("cluster.image_pull_policy=Always")[1]["image medseg:0.1.0"].startswith("failed")
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with registry_serving() as running:
+        yield running
+
+
+def test_an_image_in_a_registry(doctor: Doctor, registry: Registry) -> None:
+    registry.images = {"team/medseg:1"}
+    name = f"{registry.host}/team/medseg"
+    assert doctor(f"cluster.image={name}:1")[1][f"image {name}:1"].endswith(": the registry has it")
+    assert "does not have it; push it" in doctor(f"cluster.image={name}:2")[1][f"image {name}:2"]
+
+
+def test_a_registry_that_asks_for_a_login(doctor: Doctor, cluster: KubernetesServer, registry: Registry) -> None:
+    registry.private = {"team/medseg:1"}
+    image, pull = f"{registry.host}/team/medseg:1", "cluster.image_pull_secrets=[pull]"
+    assert "name a secret in cluster.image_pull_secrets" in doctor(f"cluster.image={image}")[1][f"image {image}"]
+    lines = doctor(f"cluster.image={image}", pull)[1]
+    assert "pods log in with pull, which only they can tell" in lines[f"image {image}"]
+    assert lines["pull secret pull"].startswith("failed")
+    put(cluster, manifest("Secret", "pull", type="Opaque"))
+    assert "is of type Opaque" in doctor(f"cluster.image={image}", pull)[1]["pull secret pull"]
+    put(cluster, manifest("Secret", "pull", type="kubernetes.io/dockerconfigjson"))
+    assert doctor(f"cluster.image={image}", pull)[1]["pull secret pull"].startswith("ok")
+
+
+def test_a_registry_that_this_machine_does_not_reach(doctor: Doctor, registry: Registry) -> None:
+    registry.shutdown()
+    registry.server_close()
+    line = doctor(f"cluster.image={registry.host}/team/medseg:1")[1]["image"]
+    assert line.startswith("skipped")
+    assert line.endswith("cannot be reached from here; only nodes can tell")
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("medseg:1", "docker.io/library/medseg:1"),
+        ("medseg", "docker.io/library/medseg:latest"),
+        ("team/medseg:1", "docker.io/team/medseg:1"),
+        ("registry.example/medseg", "registry.example/medseg:latest"),
+        ("localhost:5000/medseg:1", "localhost:5000/medseg:1"),
+    ],
+)
+def test_full_names_of_images(name: str, full: str) -> None:
+    assert full_name(name) == full
+
+
+# bucket
+
+
+def test_a_bucket_is_written_read_and_emptied(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with embedded_server(tmp_path / "s3") as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key)
+        assert "written, read and deleted from here" in doctor()[1]["store s3://medseg"]
+        code, lines = doctor("store.uri=s3://absent")
+        assert code == 1
+        assert "no bucket 'absent'" in lines["store s3://absent"]
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        assert doctor()[1]["store s3://medseg"].startswith("failed")
+    assert not [path for path in (tmp_path / "s3").rglob("doctor/*") if path.is_file()]
+
+
+def test_a_store_that_this_machine_does_not_reach_is_for_pods_to_tell(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "some")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    code, lines = doctor()
+    assert code == 0
+    assert lines["bucket"].startswith("skipped")
+
+
+def test_a_folder_is_no_store_for_pods(doctor: Doctor, tmp_path: Path) -> None:
+    code, lines = doctor(f"store={tmp_path}")
+    assert code == 1
+    assert "is a folder; give s3://bucket" in lines["recipe"]
