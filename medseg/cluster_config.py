@@ -97,7 +97,10 @@ class ClusterConfig(Section):
         image: that all steps run in; None is $MEDSEG_IMAGE or medseg with this version.
         service_account: whose rights the pods have; with web identity, whose access to the store too.
         store_secret: with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; None where web identity opens the store.
-        store_config: config map with AWS_ENDPOINT_URL and AWS_REGION as pods must use them; each may be missing.
+        store_config: config map with AWS_ENDPOINT_URL, AWS_REGION and, for web identity of a site's own,
+            AWS_ENDPOINT_URL_STS, as pods must use them; each may be missing.
+        store_ca: config map whose ``ca.crt`` holds the certificates that the store's is checked against; None takes
+            those of public authorities.
         pseudonym_secret: whose ``key`` makes pseudonyms; the same one for every run, or patients change their names.
         data: pods that ingest and preprocess, and the light ones of report and gate.
         keep_days: that Kubernetes keeps a finished run's workflow and pods; API, store and report keep it for good.
@@ -112,6 +115,7 @@ class ClusterConfig(Section):
     service_account: DnsName = "medseg-runner"
     store_secret: DnsName | None = "medseg-s3"
     store_config: DnsName | None = "medseg-store"
+    store_ca: DnsName | None = None
     pseudonym_secret: DnsName | None = "medseg-pseudonyms"
     data: PodConfig = PodConfig()
     keep_days: Positive = 7.0

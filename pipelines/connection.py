@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 UI_ENDPOINT = "KF_PIPELINES_UI_ENDPOINT"  # as ENDPOINT, a variable that KFP's own client reads
 TOKEN_PATH = "KF_PIPELINES_SA_TOKEN_PATH"
-TOKEN = "MEDSEG_KFP_TOKEN"
 PROJECTED_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
 SERVICE, PORT = "ml-pipeline", 8888
 KFP_NAMESPACE = "kubeflow"

@@ -19,10 +19,10 @@ Document = dict[str, Any]
 def compile_package(recipe: Recipe, path: Path) -> None:
     """Write the KFP package of a recipe, pipeline and platform specification in one YAML file."""
     compiler.Compiler().compile(build_pipeline(recipe), str(path))
-    pipeline, platform = yaml.safe_load_all(path.read_text())
+    pipeline, platform = yaml.load_all(path.read_text(), yaml.CSafeLoader)
     _share_executors(pipeline, platform)
     _share_components(pipeline)
-    path.write_text(yaml.safe_dump_all([pipeline, platform], width=120))
+    path.write_text(yaml.dump_all([pipeline, platform], Dumper=yaml.CSafeDumper, width=120))
 
 
 def _share_executors(pipeline: Document, platform: Document) -> None:

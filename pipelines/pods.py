@@ -16,6 +16,7 @@ from medseg.models import registry
 USER = 10001  # of our images, numeric so that Pod Security can see that it is not root
 SCRATCH = "/scratch"  # HOME, TMPDIR and caches of our images lie in it
 SHARED_MEMORY = "/dev/shm"
+CERTIFICATES = "/etc/medseg/certificates"
 SMALL = PodConfig(cpu="100m", memory="512Mi", scratch="1Gi")
 MIB = 2**20
 
@@ -109,8 +110,11 @@ def _place(task: dsl.PipelineTask, pod: PodConfig, cluster: ClusterConfig) -> ds
 def _open_store(task: dsl.PipelineTask, cluster: ClusterConfig) -> None:
     """Where the store is and its keys, by name alone; without a secret the service account's identity opens it."""
     if cluster.store_config:
-        names = {name: name for name in ("AWS_ENDPOINT_URL", "AWS_REGION")}
+        names = {name: name for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_REGION")}
         kubernetes.use_config_map_as_env(task, cluster.store_config, names, optional=True)
+    if cluster.store_ca:
+        kubernetes.use_config_map_as_volume(task, cluster.store_ca, CERTIFICATES)
+        task.set_env_variable("AWS_CA_BUNDLE", f"{CERTIFICATES}/ca.crt")
     if cluster.store_secret:
         names = {name: name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         kubernetes.use_secret_as_env(task, cluster.store_secret, names)

@@ -16,6 +16,7 @@ CHECKS: dict[str, Check] = {
     "kubectl": kubeflow.kubectl,
     "cluster": kubeflow.cluster,
     "Kubeflow Pipelines": kubeflow.pipelines,
+    "place of pods": kubeflow.place_of_pods,
     "retries": kubeflow.retry,
     "namespace": names.namespace,
     "service account": names.service_account,

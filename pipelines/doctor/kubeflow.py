@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
-from pipelines.connection import ENDPOINT, KFP_NAMESPACE, connect
+from pipelines.connection import KFP_NAMESPACE, SERVICE, connect
 from pipelines.doctor.finding import Finding, NotReachedError, failed, ok, warning
 from pipelines.doctor.kube import KubeError, open_kube
 from pipelines.doctor.visit import Visit
 from pipelines.errors import ClusterError
+from pipelines.refusals import ENDPOINT
 
 CONTROLLER = "workflow-controller-configmap"
 PATCH = (
@@ -52,11 +53,21 @@ def pipelines(visit: Visit) -> Iterator[Finding]:
         raise NotReachedError  # the way to it goes through the cluster
     try:
         with connect(visit.options, visit.namespace) as connection:
-            found, endpoint = connection.version, connection.endpoint
+            found, endpoint, visit.multi_user = connection.version, connection.endpoint, connection.multi_user
     except ClusterError as error:
         yield failed(subject, " ".join(str(error).split()), "")  # its words hold the mend
         return
     yield _version(subject, found, endpoint)
+
+
+def place_of_pods(visit: Visit) -> Iterator[Finding]:
+    """A server without users of its own makes pods only in the namespace that it runs in."""
+    if visit.multi_user is False and not visit.kube.get(visit.path("services", SERVICE)):
+        yield warning(
+            "place of pods",
+            f"namespace {visit.namespace} has no service {SERVICE}, and this server makes pods only where it runs",
+            f"set cluster.namespace to that, most often {KFP_NAMESPACE}",
+        )
 
 
 def _version(subject: str, found: str, endpoint: str) -> Finding:

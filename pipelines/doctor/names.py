@@ -24,7 +24,7 @@ def namespace(visit: Visit) -> Iterator[Finding]:
     if visit.kube.get(f"/api/v1/namespaces/{name}"):
         yield ok("namespace", name)
     else:
-        yield failed("namespace", f"there is no {name!r}", f"set cluster.namespace, or make it: {BASE}")
+        yield failed("namespace", f"there is no {name!r}", f"set cluster.namespace, or {BASE}")
 
 
 def service_account(visit: Visit) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def service_account(visit: Visit) -> Iterator[Finding]:
     subject = f"service account {name}"
     account = visit.kube.get(visit.path("serviceaccounts", name))
     if account is None:
-        yield failed(subject, f"is not in namespace {visit.namespace}", f"set cluster.service_account, or make it: {BASE}")
+        yield failed(subject, f"is not in namespace {visit.namespace}", f"set cluster.service_account, or {BASE}")
         return
     yield ok(subject, "is there")
     if not visit.cluster.store_secret:

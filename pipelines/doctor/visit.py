@@ -47,12 +47,14 @@ class Visit:
     Attributes:
         recipe: None looks at the cluster alone, with the names that ``manifests/base`` makes.
         opened: the cluster once it was reached.
+        multi_user: whether Kubeflow Pipelines has users of its own, once it was reached.
     """
 
     options: argparse.Namespace
     recipe: Recipe | None
     cluster: ClusterConfig
     opened: Kube | None = None
+    multi_user: bool | None = None
 
     @property
     def kube(self) -> Kube:

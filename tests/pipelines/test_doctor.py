@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 
 from medseg.storage.embedded import embedded_server
 from pipelines.__main__ import main
 from pipelines.doctor.image import full_name
+from pipelines.doctor.names import RIGHTS
+from tests.manifests.conftest import MANIFESTS, kustomize
 from tests.pipelines.kfp_server import KfpServer
 from tests.pipelines.kubernetes_server import KubernetesServer, Manifest, kubernetes_serving, manifest, node
 from tests.pipelines.registry_server import Registry, registry_serving
@@ -25,6 +29,7 @@ Doctor = Callable[..., tuple[int, dict[str, str]]]
 def healthy() -> list[Manifest]:
     return [
         manifest("Namespace", "kubeflow", namespace=None),
+        manifest("Service", "ml-pipeline"),
         manifest("ServiceAccount", "medseg-runner"),
         manifest("Secret", "medseg-s3", data={"AWS_ACCESS_KEY_ID": "c2VjcmV0", "AWS_SECRET_ACCESS_KEY": "c2VjcmV0"}),
         manifest("Secret", "medseg-pseudonyms", data={"key": "c2VjcmV0"}),
@@ -105,7 +110,7 @@ def test_no_kubeconfig(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path
     assert f"no kubeconfig to reach a cluster with, in {tmp_path / 'none'}" in lines["cluster"]
     assert "; set KUBECONFIG to the file" in lines["cluster"]
     unasked = next(line for line in lines.values() if line.endswith("only the cluster knows, and it was not reached"))
-    assert unasked.startswith("skipped  retries, namespace, service account, ")
+    assert unasked.startswith("skipped  place of pods, retries, namespace, service account, ")
 
 
 def test_a_context_that_is_not_there(doctor: Doctor) -> None:
@@ -161,6 +166,39 @@ def test_a_wrong_namespace_has_none_of_the_names(doctor: Doctor) -> None:
     _, lines = doctor(arguments=("--namespace", "team-a"))
     assert "there is no 'team-a'" in lines["namespace"]
     assert "is not in namespace team-a" in lines["secret medseg-s3"]
+
+
+def test_a_server_without_users_makes_pods_in_its_own_namespace_alone(doctor: Doctor, kfp: KfpServer) -> None:
+    assert "place of pods" not in doctor()[1]
+    line = doctor(arguments=("--namespace", "team-a"))[1]["place of pods"]
+    assert line.startswith("warning  place of pods: namespace team-a has no service ml-pipeline")
+    kfp.multi_user = True
+    assert "place of pods" not in doctor(arguments=("--namespace", "team-a"))[1]
+
+
+def test_the_manifests_make_what_the_doctor_looks_for(doctor: Doctor, cluster: KubernetesServer) -> None:
+    for made in kustomize(MANIFESTS / "overlays" / "gpu"):
+        if made["kind"] in ("ServiceAccount", "ConfigMap", "ResourceQuota", "LimitRange"):
+            put(cluster, made)
+    patch = yaml.safe_load((MANIFESTS / "kfp" / "workflow-controller-patch.yaml").read_text())
+    put(cluster, manifest("ConfigMap", "workflow-controller-configmap", data=patch["data"]))
+    code, lines = doctor("resources.gpus=1")
+    assert code == 0
+    assert " 0 warning, 0 failed, 1 skipped" in lines["sum"]
+    assert lines["quota medseg"] == "ok       quota medseg: leaves room for each pod"
+
+
+def test_the_manifests_grant_the_rights_that_the_doctor_asks_for() -> None:
+    objects = yaml.safe_load_all((MANIFESTS / "base" / "access.yaml").read_text())
+    (rules,) = (one["rules"] for one in objects if one["kind"] == "Role")
+    granted = {
+        (group, resource, name, verb)
+        for rule in rules
+        for group, resource, name, verb in product(
+            rule["apiGroups"], rule["resources"], rule.get("resourceNames", [""]), rule["verbs"]
+        )
+    }
+    assert set(RIGHTS) <= granted
 
 
 def test_a_secret_with_other_keys_lists_them(doctor: Doctor, cluster: KubernetesServer) -> None:

@@ -112,6 +112,16 @@ def test_shared_memory_is_asked_for_on_top_of_memory(package: Package) -> None:
         assert volumes["/scratch"]["sizeLimit"] == "20Gi"
 
 
+def test_a_model_s_own_needs_hold_unless_the_recipe_says_otherwise(tmp_path: Path) -> None:
+    given = {"model": "mednext", "set": {"resources.memory": "32Gi"}}
+    package = Package(tmp_path, models=["unet", "swinunetr", given])
+    asked = {
+        model: {package.resources(task)["resourceMemoryRequest"] for task in both(package, model)}
+        for model in ("unet", "swinunetr", "mednext")
+    }
+    assert asked == {"unet": {"8Gi"}, "swinunetr": {"16Gi"}, "mednext": {"32Gi"}}
+
+
 def test_nodes_and_queue_are_those_of_the_model(package: Package) -> None:
     for task in both(package, "segresnet"):
         pod = package.pod(task)
@@ -166,6 +176,15 @@ def test_keys_come_from_secrets_and_pseudonyms_only_to_pods_that_read_scans(pack
 def test_with_web_identity_no_secret_is_needed(tmp_path: Path) -> None:
     package = Package(tmp_path, cluster__store_secret=None, cluster__pseudonym_secret=None)
     assert not any("secretAsEnv" in pod for pod in package.pods.values())
+
+
+def test_a_store_with_a_certificate_of_the_site_is_trusted_by_all_pods(tmp_path: Path) -> None:
+    package = Package(tmp_path, cluster__store_ca="site-ca")
+    for label, pod in package.pods.items():
+        (volume,) = pod["configMapAsVolume"]
+        (variable,) = package.pipeline["deploymentSpec"]["executors"][label]["container"]["env"]
+        assert volume["configMapName"] == "site-ca"
+        assert variable == {"name": "AWS_CA_BUNDLE", "value": f"{volume['mountPath']}/ca.crt"}
 
 
 def test_every_pod_runs_our_image_as_a_numbered_user(tmp_path: Path) -> None:
