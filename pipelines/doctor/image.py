@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines.doctor.finding import Finding, UnknownError, failed, ok, warning
-from pipelines.doctor.nodes import usable
+from pipelines.doctor.nodes import Node, usable
 from pipelines.doctor.registry import has_manifest
 from pipelines.doctor.visit import Visit
 from pipelines.pods import image as image_of
@@ -16,25 +16,35 @@ LOAD = "build it with `make images`, then `kind load docker-image` it or push it
 def image(visit: Visit) -> Iterator[Finding]:
     name, policy = image_of(visit.cluster), visit.cluster.image_pull_policy
     subject = f"image {name}"
-    nodes = usable(visit)
-    holding = [node for node in nodes if full_name(name) in node.images]
-    everywhere = len(holding) == len(nodes) and nodes
-    on_nodes = f"on {len(holding)} of {len(nodes)} nodes"
-    if policy == "Never" or (not has_registry(name) and policy == "IfNotPresent"):
-        yield _loaded(subject, on_nodes, bool(everywhere))
-    elif everywhere and policy == "IfNotPresent":
-        yield ok(subject, f"is {on_nodes}")
-    elif not has_registry(name):
-        yield failed(subject, f"names no registry, but cluster.image_pull_policy = {policy} asks one", LOAD)
+    if policy == "Always" and not has_registry(name):
+        yield failed(subject, "names no registry, but cluster.image_pull_policy = Always asks one", LOAD)
+    elif policy == "Never" or not has_registry(name):
+        yield _loaded(subject, name, usable(visit))
+    elif policy == "IfNotPresent" and (there := _on_all(name, visit)):
+        yield ok(subject, there)
     else:
         yield _pullable(subject, name, visit)
 
 
-def _loaded(subject: str, on_nodes: str, everywhere: bool) -> Finding:
-    if everywhere:
-        return ok(subject, f"is {on_nodes}")
-    text = f"is {on_nodes}, as far as they tell; a name without registry is only where it was loaded"
+def _loaded(subject: str, name: str, nodes: list[Node]) -> Finding:
+    """The kubelet tells of the 50 largest images, which ours is among, unless it is told to tell of none."""
+    holding = [node for node in nodes if full_name(name) in node.images]
+    there = f"is on {len(holding)} of {len(nodes)} nodes"
+    if nodes and len(holding) == len(nodes):
+        return ok(subject, there)
+    text = f"{there}; its name has no registry, so it is only where it was loaded"
+    if not holding and any(node.images for node in nodes):
+        return failed(subject, text, LOAD)
     return warning(subject, text, LOAD)
+
+
+def _on_all(name: str, visit: Visit) -> str:
+    try:
+        nodes = usable(visit)
+    except UnknownError:
+        return ""  # the registry may know
+    everywhere = nodes and all(full_name(name) in node.images for node in nodes)
+    return f"is on {len(nodes)} of {len(nodes)} nodes" if everywhere else ""
 
 
 def _pullable(subject: str, name: str, visit: Visit) -> Finding:

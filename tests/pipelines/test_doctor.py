@@ -400,7 +400,10 @@ def test_an_image_without_registry_is_only_where_it_was_loaded(doctor: Doctor, c
     put(cluster, node("empty") | {"status": node("empty")["status"] | {"images": []}})
     code, lines = doctor()
     assert code == 0
-    assert "is on 3 of 4 nodes, as far as they tell" in lines["image medseg:0.1.0"]
+    assert "is on 3 of 4 nodes; its name has no registry, so it is only where it" in lines["image medseg:0.1.0"]
+    code, lines = doctor("cluster.image=medseg:0.0.9")
+    assert code == 1
+    assert "is on 0 of 4 nodes" in lines["image medseg:0.0.9"]
     assert doctor("cluster.image_pull_policy=Always")[1]["image medseg:0.1.0"].startswith("failed")
 
 
@@ -410,11 +413,13 @@ def registry() -> Iterator[Registry]:
         yield running
 
 
-def test_an_image_in_a_registry(doctor: Doctor, registry: Registry) -> None:
+def test_an_image_in_a_registry(doctor: Doctor, cluster: KubernetesServer, registry: Registry) -> None:
     registry.images = {"team/medseg:1"}
     name = f"{registry.host}/team/medseg"
     assert doctor(f"cluster.image={name}:1")[1][f"image {name}:1"].endswith(": the registry has it")
     assert "does not have it; push it" in doctor(f"cluster.image={name}:2")[1][f"image {name}:2"]
+    cluster.forbidden = {"nodes"}
+    assert doctor(f"cluster.image={name}:1")[1][f"image {name}:1"].endswith(": the registry has it")
 
 
 def test_a_registry_that_asks_for_a_login(doctor: Doctor, cluster: KubernetesServer, registry: Registry) -> None:

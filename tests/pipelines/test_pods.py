@@ -65,7 +65,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
         {"model": "unetr", "set": {"resources.gpu_resource": "nvidia.com/mig-1g.10gb", "resources.gpus": 1}},
     ]
     resources = {
-        "cpu": "4",
+        "cpu": 4,
         "memory": "16Gi",
         "shared_memory": "8Gi",
         "tolerations": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}],

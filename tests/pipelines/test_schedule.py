@@ -271,6 +271,7 @@ def test_a_start_that_is_due_is_left_to_the_earlier_schedule(
         ("run_id=fixed", "run_id = 'fixed': every start would write into the same folder"),
         ("dataset.source=/scans", "dataset.source = '/scans' is a folder: upload it"),
         ("schedule.cron=0 0 25 * * 1", "'25' is no hour: must be 0 to 23"),
+        ("schedule.cron=0 3 * * 1", "has five fields; Kubeflow Pipelines wants six, seconds first: '0 0 3 * * 1'"),
         ("models=[unett]", "no model is called 'unett'"),
     ],
 )
