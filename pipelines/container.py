@@ -54,7 +54,7 @@ def container_arguments(recipe: Recipe) -> dict[str, Any]:
 def _mounts(recipe: Recipe) -> list[Mount]:
     """A mount for each place that exists; of a missing one the step itself says what it is for."""
     sources = {_place_inside(path): (path, True) for path in _read(recipe)}
-    sources |= {target: (str(folder), False) for target, folder in _written(recipe).items()}
+    sources |= {str(folder.absolute()): (str(folder), False) for folder in _written(recipe)}
     return [
         Mount(target, source=str(Path(path).expanduser().absolute()), type="bind", read_only=read_only)
         for target, (path, read_only) in sources.items()
@@ -76,14 +76,11 @@ def _read(recipe: Recipe) -> Iterator[str]:
         yield "~/.aws"
 
 
-def _written(recipe: Recipe) -> dict[str, Path]:
-    """Folders that steps write to, by their place inside; made here, or the Docker engine would make them for root."""
-    folders = {str(cache_root().absolute()): cache_root()}
-    if store := folder_of(recipe.store.uri):
-        folders[str(store)] = store
-    if recipe.dataset.deidentify.key is None and KEY_VARIABLE not in os.environ:
-        folders[f"{SCRATCH}/.config/medseg"] = KEY_FOLDER
-    for folder in folders.values():
+def _written(recipe: Recipe) -> list[Path]:
+    """Folders that steps write to; made here, or the Docker engine would make them for root."""
+    store = folder_of(recipe.store.uri)
+    folders = [cache_root(), KEY_FOLDER, *([store] if store else [])]
+    for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     return folders
 
@@ -98,4 +95,5 @@ def _environment(recipe: Recipe) -> dict[str, str]:
     kind, _, key_name = (recipe.dataset.deidentify.key or "").partition(":")
     names = {key_name if kind == "env" else KEY_VARIABLE, "SSL_CERT_FILE", FOLDER_VARIABLE, *THREAD_VARIABLES}
     passed = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name in names}
-    return {**passed, "MEDSEG_CACHE": str(cache_root().absolute()), RUNNER_PID: str(os.getpid())}
+    places = {"MEDSEG_CACHE": cache_root(), "XDG_CONFIG_HOME": KEY_FOLDER.parent}
+    return {**passed, **{name: str(path.absolute()) for name, path in places.items()}, RUNNER_PID: str(os.getpid())}

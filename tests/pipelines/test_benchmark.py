@@ -19,7 +19,7 @@ def compiled(tmp_path: Path, settings: Sequence[str], recipe: str = "demo.yaml")
     output = tmp_path / "benchmark.yaml"
     overrides = [word for setting in settings for word in ("--set", setting)]
     assert main(["compile", str(RECIPES / recipe), "-o", str(output), *overrides]) == 0
-    return next(yaml.safe_load_all(output.read_text()))
+    return next(yaml.load_all(output.read_text(), yaml.CSafeLoader))
 
 
 def dag(spec: dict[str, Any], component: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Package:
             set_by_path(raw, key.replace("__", "."), value, "test")
         self.path = folder / "golden.yaml"
         compile_package(recipe_from_yaml(yaml.safe_dump(raw), "test"), self.path)
-        self.pipeline, self.platform = yaml.safe_load_all(self.path.read_text())
+        self.pipeline, self.platform = yaml.load_all(self.path.read_text(), yaml.CSafeLoader)
 
     @property
     def pods(self) -> Document:
