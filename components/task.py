@@ -18,8 +18,11 @@ RUNNER_PID = "MEDSEG_RUNNER_PID"
 
 
 @contextlib.contextmanager
-def task() -> Iterator[None]:
+def task(run_uri: str, job_id: str) -> Iterator[str]:
     """Surroundings of a task's body: errors a user can act on are shown without a traceback.
+
+    Yields the run's folder: ``run_uri``, with KFP's id of the run behind it where the recipe fixes no ``run_id``. KFP
+    fills its id in only where it is a whole argument, so that it comes as one.
 
     Under the local runner the task also ends when the runner does: otherwise a killed run would leave its training
     behind, which would then write beside the training of the next start.
@@ -30,7 +33,7 @@ def task() -> Iterator[None]:
     if runner := os.environ.get(RUNNER_PID):
         threading.Thread(target=_end_with, args=(int(runner),), daemon=True).start()
     try:
-        yield
+        yield f"{run_uri}-{job_id}" if job_id else run_uri
     except MedsegError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     except KeyboardInterrupt:

@@ -34,6 +34,7 @@ WEIGHTS_FILE = "weights.json"  # marker: written last, weights without it are no
 REPORT_FILE = "index.html"
 RESULTS_FILE = "results.json"
 RESULTS_SCHEMA_FILE = "results.schema.json"
+SIGNS_FOLDER = "alive"
 
 
 def join(uri: str, *parts: str) -> str:
@@ -111,7 +112,7 @@ def weights_uri(store_uri: str, name: str = "") -> str:
 
 def sign_key(model: str) -> str:
     """Inside the run's folder."""
-    return f"alive/{model}.json"
+    return f"{SIGNS_FOLDER}/{model}.json"
 
 
 def unit_key(model: str, seed: int, fold: int) -> str:
@@ -389,14 +390,14 @@ class Status(Artifact):
 
 
 class Sign(Artifact):
-    """``alive/<model>.json``: the last sign of life of a model's pods.
+    """``alive/<model>.json``: the last sign of life of a model in this start of the run.
 
     Attributes:
-        working: a pod of the model is at work, or is about to be.
+        state: ``expected`` once its turn has come, ``working`` while a pod is at work, ``paused`` when one has ended.
     """
 
     at: Annotated[str, AfterValidator(_instant)]
-    working: bool
+    state: Literal["expected", "working", "paused"]
 
 
 class CalibrationBin(BaseModel):

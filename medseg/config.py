@@ -471,7 +471,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        beside = sorted(str(p) for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        beside = sorted(str(p) for p in path.parent.glob("[!.]*.y*ml")) if path.parent.is_dir() else []
         choices = f" Recipes in that folder: {', '.join(beside)}." if beside else ""
         raise RecipeError(f"{path}: no such recipe.{choices}") from None
     except (OSError, UnicodeDecodeError) as error:

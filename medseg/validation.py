@@ -88,11 +88,33 @@ def _explain(model: type[BaseModel], fault: Any) -> str:
         return f"{key} = {fault['input']!r}: unknown key.{hint} Known keys here: {', '.join(known)}"
     if fault["type"] == "missing":
         return f"{key}: is missing; add it to the recipe or give --set {key}=…"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
     value = fault["input"]
     hidden = isinstance(value, dict) or not location or location[-1] in _SECRETS
-    shown = "" if hidden else f" = {value!r}"
-    return f"{key}{shown}: {message}"
+    shown = "" if hidden else f" = {'null' if value is None else repr(value)}"
+    return f"{key}{shown}: {_rule(model, fault, location)}"
+
+
+def _rule(model: type[BaseModel], fault: Any, location: list[Any]) -> str:
+    """What the value must be; pydantic's own words where they tell it."""
+    value = fault["input"]
+    if fault["type"] == "string_type" and isinstance(value, dict) and location:
+        return f"must be text; for keys with dots: {_braced(location, value)}"
+    if fault["type"] == "string_type":
+        return "must be text" if value is None else "must be text; put it in quotes"
+    if fault["type"] == "tuple_type":
+        return "must be a list, e.g. [a, b]"
+    if fault["type"] == "model_type":
+        return f"must be a mapping of keys. Known keys here: {', '.join(_known_keys(model, location))}"
+    return str(fault["msg"].removeprefix("Value error, ").replace("Input should", "must"))
+
+
+def _braced(location: list[Any], value: Any) -> str:
+    """The override whose key was taken apart at its dots: ``--set 'a.b={c.d: value}'``."""
+    *parents, key = map(str, location)
+    while isinstance(value, dict) and len(value) == 1:
+        ((part, value),) = value.items()
+        key = f"{key}.{part}"
+    return f"--set '{'.'.join(parents)}={{{key}: {value}}}'"
 
 
 def _is_union_tag(part: Any) -> bool:

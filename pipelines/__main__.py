@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
-from medseg.config import Recipe, load_recipe
 from medseg.console import run_command
-from medseg.models.registry import check_models
+from medseg.errors import RecipeError
 from pipelines import submit
 from pipelines.doctor import command as doctor
+from pipelines.pod_check import check_for_pods
+from pipelines.recipe_arguments import add_recipe, read_recipe
 from pipelines.runs import command as runs
 from pipelines.schedule import command as schedule
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    recipe = _recipe(options)
+    recipe = read_recipe(options)
     from pipelines import local
 
     if options.runner == "processes":
@@ -33,18 +37,16 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _compile(options: argparse.Namespace) -> int:
-    recipe = _recipe(options)
+    recipe = read_recipe(options)
     from pipelines.package import compile_package
 
     compile_package(recipe, options.output)
     print(f"wrote {options.output} ({options.output.stat().st_size / 1024:.0f} KB)")
+    try:
+        check_for_pods(recipe, str(options.recipe))
+    except RecipeError as error:  # a package is looked at as well as run
+        log.warning("warning: %s", error)
     return 0
-
-
-def _recipe(options: argparse.Namespace) -> Recipe:
-    recipe = load_recipe(options.recipe, options.set)
-    check_models(recipe, str(options.recipe))
-    return recipe
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,10 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     schedule.add_parser(commands)
     doctor.add_parser(commands)
     for command in (run, compiled):
-        command.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, e.g. pipelines/recipes/demo.yaml")
-        command.add_argument(
-            "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value; may be repeated"
-        )
+        add_recipe(command)
     return parser
 
 

@@ -26,18 +26,16 @@ EMBEDDED_BUCKET_URI = "s3://medseg"  # on a cluster the pods' AWS variables say 
 def build_pipeline(recipe: Recipe, local: bool = False) -> BaseComponent:
     """The benchmark of a recipe.
 
-    The recipe goes to ingest alone, which stores it; every other task carries the run's URI. That URI is a constant
-    of every task and not a parameter: with it the run's id may hold KFP's job id, which KFP resolves in a task's own
-    arguments.
+    The recipe goes to ingest alone, which stores it; every other task carries the run's URI and, where the recipe fixes
+    no ``run_id``, KFP's id of the run. Both are constants of every task and not parameters: KFP fills its id in where
+    it is a whole argument of a task, and an exit task may not use another task's output.
 
     Args:
         local: for ``kfp.local``, one training at a time: a second one would take the first one's cores and memory.
     """
-    run_uri = artifacts.run_uri(
-        store_uri(recipe), recipe.run_id or f"{recipe.name[:40]}-{dsl.PIPELINE_JOB_ID_PLACEHOLDER}"
-    )
+    run = run_of(recipe)
     pods = OneMachine(recipe) if local else Pods(recipe)
-    branches = {entry.model: _branch(pods, entry.model, run_uri, _at_a_time(recipe, local)) for entry in recipe.models}
+    branches = {entry.model: _branch(pods, entry.model, run, _at_a_time(recipe, local)) for entry in recipe.models}
 
     @dsl.pipeline(
         name=_kfp_name(recipe.name),
@@ -45,23 +43,31 @@ def build_pipeline(recipe: Recipe, local: bool = False) -> BaseComponent:
         pipeline_config=pipeline_config(recipe.cluster),
     )
     def benchmark() -> None:
-        report_task = pods.closing(_uncached(report(run_uri=run_uri)))
+        report_task = pods.closing(_uncached(report(**run)))
         with dsl.ExitHandler(report_task, name="benchmark"):
-            dataset = _ingested(pods, run_uri)
-            preprocess_task = _preprocessed(pods, run_uri, dataset)
+            dataset = _ingested(pods, run)
+            preprocess_task = _preprocessed(pods, run, dataset)
             models = {model: branch(preprocessed_uri=preprocess_task.output) for model, branch in branches.items()}
             if not local:
-                _take_turns(pods, run_uri, models, preprocess_task)
-            pods.closing(_uncached(gate(run_uri=run_uri))).after(*models.values())
+                _take_turns(pods, run, models, preprocess_task)
+            pods.closing(_uncached(gate(**run))).after(*models.values())
 
     return benchmark
+
+
+def run_of(recipe: Recipe) -> dict[str, str]:
+    """What tells each task the run's folder: see ``components.task.task``."""
+    runs = store_uri(recipe)
+    if recipe.run_id:
+        return {"run_uri": artifacts.run_uri(runs, recipe.run_id)}
+    return {"run_uri": artifacts.run_uri(runs, recipe.name[:40]), "job_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
 
 
 def store_uri(recipe: Recipe) -> str:
     return EMBEDDED_BUCKET_URI if recipe.store.uri == EMBEDDED else recipe.store.uri
 
 
-def _branch(pods: Pods, model: str, run_uri: str, parallelism: int) -> BaseComponent:
+def _branch(pods: Pods, model: str, run: dict[str, str], parallelism: int) -> BaseComponent:
     """The sub-pipeline of one model; seeds and folds loop inside it, which keeps large recipes small."""
     recipe = pods.recipe
     units = [{"seed": seed, "fold": fold} for seed, fold in product(recipe.train.seeds, range(recipe.split.folds))]
@@ -69,7 +75,7 @@ def _branch(pods: Pods, model: str, run_uri: str, parallelism: int) -> BaseCompo
     @dsl.pipeline(name=_kfp_name(model))
     def branch(preprocessed_uri: str) -> None:
         with dsl.ParallelFor(items=units, parallelism=parallelism, name="seeds-and-folds") as unit:
-            which = {"run_uri": run_uri, "model": model, "seed": unit.seed, "fold": unit.fold}
+            which = {**run, "model": model, "seed": unit.seed, "fold": unit.fold}
             train_task = _uncached(_own(train, model)(preprocessed_uri=preprocessed_uri, **which))
             pods.training(train_task.set_display_name("train"), model)
             evaluate_task = _uncached(_own(evaluate, model)(unit_uri=train_task.output, **which))
@@ -97,27 +103,30 @@ def _at_a_time(recipe: Recipe, local: bool) -> int:
     return max(1, limit // len(recipe.models)) if limit else 0
 
 
-def _take_turns(pods: Pods, run_uri: str, models: dict[str, dsl.PipelineTask], start: dsl.PipelineTask) -> None:
+def _take_turns(pods: Pods, run: dict[str, str], models: dict[str, dsl.PipelineTask], start: dsl.PipelineTask) -> None:
     """Models past ``resources.max_parallel`` begin when an earlier one has ended, however it ended.
 
     A model after a model would be left out where that one fails; a turn never fails because of others.
     """
+    limit = pods.recipe.resources.max_parallel
+    if limit is None:
+        return
     before = start
-    for model in list(models)[pods.recipe.resources.max_parallel or len(models) :]:
-        before = pods.waiting(_uncached(turn(run_uri=run_uri, model=model))).after(before)
+    for model in list(models)[limit:]:
+        before = pods.waiting(_uncached(turn(**run, model=model))).after(before)
         before.set_display_name(f"turn of {model}")
         models[model].after(before)
 
 
-def _ingested(pods: Pods, run_uri: str) -> dsl.PipelineTask:
+def _ingested(pods: Pods, run: dict[str, str]) -> dsl.PipelineTask:
     recipe = pods.recipe
-    given = {"recipe": recipe.to_yaml(), "run_uri": run_uri}
+    given = {"recipe": recipe.to_yaml(), **run}
     shards = [_shard(pods.data(ingest_shard(**given, part=part)), "ingest", part) for part in _parts(recipe)]
     return pods.data(_uncached(ingest(**given, merge=bool(shards)))).after(*shards)
 
 
-def _preprocessed(pods: Pods, run_uri: str, dataset: dsl.PipelineTask) -> dsl.PipelineTask:
-    given = {"run_uri": run_uri, "dataset_uri": dataset.outputs["Output"]}
+def _preprocessed(pods: Pods, run: dict[str, str], dataset: dsl.PipelineTask) -> dsl.PipelineTask:
+    given = {**run, "dataset_uri": dataset.outputs["Output"]}
     shards = [
         _shard(pods.data(preprocess_shard(**given, part=part)), "preprocess", part) for part in _parts(pods.recipe)
     ]

@@ -12,7 +12,7 @@ from docker.types import DeviceRequest, Mount
 from components.task import RUNNER_PID
 from medseg.cluster_config import to_bytes
 from medseg.config import NO_WEIGHTS, PUBLISHED, Recipe, is_hub_id
-from medseg.data.deidentification.pseudonyms import KEY_VARIABLE
+from medseg.data.deidentification.pseudonyms import key_variable
 from medseg.models import registry
 from medseg.pool import THREAD_VARIABLES
 from medseg.stages.intake import KEY_FOLDER
@@ -92,8 +92,7 @@ def _place_inside(path: str) -> str:
 
 def _environment(recipe: Recipe) -> dict[str, str]:
     """How the store is reached, and the key of the pseudonyms; both from this process, neither written down."""
-    kind, _, key_name = (recipe.dataset.deidentify.key or "").partition(":")
-    names = {key_name if kind == "env" else KEY_VARIABLE, "SSL_CERT_FILE", FOLDER_VARIABLE, *THREAD_VARIABLES}
+    names = {key_variable(recipe.dataset.deidentify), "SSL_CERT_FILE", FOLDER_VARIABLE, *THREAD_VARIABLES}
     passed = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name in names}
     places = {"MEDSEG_CACHE": cache_root(), "XDG_CONFIG_HOME": KEY_FOLDER.parent}
     return {**passed, **{name: str(path.absolute()) for name, path in places.items()}, RUNNER_PID: str(os.getpid())}

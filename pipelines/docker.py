@@ -38,7 +38,7 @@ def containers(recipe: Recipe) -> Iterator[local.DockerRunner]:
     """
     labels = {LABEL: secrets.token_hex(8)}
     with _engine() as engine, _removed(engine, labels):
-        _require_image(engine, image(recipe.cluster))
+        _require_image(engine, image(recipe))
         try:
             yield local.DockerRunner(**container_arguments(recipe), labels=labels)
         except DockerException as error:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
 from kfp import dsl, kubernetes
 from kfp.dsl import structures
 
-from components.base import IMAGE
+from components.base import IMAGE, OWN_IMAGE
 from medseg.cluster_config import ClusterConfig, PodConfig, ResourcesConfig, to_bytes
 from medseg.config import Recipe
-from medseg.data.deidentification.pseudonyms import KEY_VARIABLE
+from medseg.data.deidentification.pseudonyms import key_variable
 from medseg.models import registry
 
 USER = 10001  # of our images, numeric so that Pod Security can see that it is not root
@@ -19,12 +20,16 @@ SCRATCH = "/scratch"  # HOME, TMPDIR and caches of our images lie in it
 SHARED_MEMORY = "/dev/shm"
 CERTIFICATES = "/etc/medseg/certificates"
 SMALL = PodConfig(cpu="100m", memory="512Mi", scratch="1Gi")
+RETRIED_FOR_S = 30 * 86400
 MIB = 2**20
 
 
-def image(cluster: ClusterConfig) -> str:
-    """What all pods of a run are made from."""
-    return cluster.image or IMAGE
+def image(recipe: Recipe) -> str:
+    """What all pods of a run are made from: with CUDA where a model asks for GPUs."""
+    if recipe.cluster.image:
+        return recipe.cluster.image
+    with_gpus = any(registry.unit_config(recipe, entry.model).resources.gpus for entry in recipe.models)
+    return f"{IMAGE}-cuda" if with_gpus and IMAGE == OWN_IMAGE else IMAGE
 
 
 def pipeline_config(cluster: ClusterConfig) -> dsl.PipelineConfig:
@@ -44,7 +49,7 @@ class Pods:
     def training(self, task: dsl.PipelineTask, model: str) -> dsl.PipelineTask:
         """One training, or its evaluation on the same kind of node."""
         asked = registry.unit_config(self.recipe, model).resources
-        _place(task, asked, self.recipe.cluster)
+        self._place(task, asked)
         _container(task).resources = _training_size(asked)
         if asked.shared_memory:
             kubernetes.empty_dir_mount(task, "shm", SHARED_MEMORY, medium="Memory", size_limit=asked.shared_memory)
@@ -57,18 +62,43 @@ class Pods:
 
     def data(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
         """Reads and writes scans; the secret of the pseudonyms is for these pods alone."""
-        _place(task, self.recipe.cluster.data, self.recipe.cluster)
+        self._place(task, self.recipe.cluster.data)
         if secret := self.recipe.cluster.pseudonym_secret:
-            kubernetes.use_secret_as_env(task, secret, {"key": _key_variable(self.recipe)}, optional=True)
+            kubernetes.use_secret_as_env(
+                task, secret, {"key": key_variable(self.recipe.dataset.deidentify)}, optional=True
+            )
         return _start_again(task, self.recipe.resources)
 
     def waiting(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
         """Looks into the store now and then."""
-        return _start_again(_place(task, SMALL, self.recipe.cluster), self.recipe.resources)
+        return _start_again(self._place(task, SMALL), self.recipe.resources)
 
     def closing(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
         """Report and gate, once each: the gate's failure is the run's result."""
-        return _place(task, self.recipe.cluster.data, self.recipe.cluster)
+        return self._place(task, self.recipe.cluster.data)
+
+    def _place(self, task: dsl.PipelineTask, pod: PodConfig) -> dsl.PipelineTask:
+        """Size, place, image and store of any pod."""
+        cluster = self.recipe.cluster
+        _container(task).image = self._image
+        _container(task).resources = _size(pod.cpu, pod.memory)
+        kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
+        kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "medseg")
+        kubernetes.set_image_pull_policy(task, cluster.image_pull_policy)
+        if cluster.image_pull_secrets:
+            kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
+        for key, value in pod.node_selector.items():
+            kubernetes.add_node_selector(task, key, value)
+        for taint in pod.tolerations:
+            operator = "Equal" if taint.value is not None else "Exists"
+            kubernetes.add_toleration(task, taint.key, operator, taint.value, taint.effect)
+        _open_store(task, cluster)
+        _give_scratch(task, pod)
+        return task
+
+    @functools.cached_property
+    def _image(self) -> str:
+        return image(self.recipe)
 
 
 class OneMachine(Pods):
@@ -78,34 +108,10 @@ class OneMachine(Pods):
         return self.data(task)
 
     def data(self, task: dsl.PipelineTask) -> dsl.PipelineTask:
-        _container(task).image = image(self.recipe.cluster)
+        _container(task).image = self._image
         return task
 
-    waiting = closing = data
-
-
-def _key_variable(recipe: Recipe) -> str:
-    kind, _, name = (recipe.dataset.deidentify.key or "").partition(":")
-    return name if kind == "env" else KEY_VARIABLE
-
-
-def _place(task: dsl.PipelineTask, pod: PodConfig, cluster: ClusterConfig) -> dsl.PipelineTask:
-    """Size, place, image and store of any pod."""
-    _container(task).image = image(cluster)
-    _container(task).resources = _size(pod.cpu, pod.memory)
-    kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
-    kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "medseg")
-    kubernetes.set_image_pull_policy(task, cluster.image_pull_policy)
-    if cluster.image_pull_secrets:
-        kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
-    for key, value in pod.node_selector.items():
-        kubernetes.add_node_selector(task, key, value)
-    for taint in pod.tolerations:
-        operator = "Equal" if taint.value is not None else "Exists"
-        kubernetes.add_toleration(task, taint.key, operator, taint.value, taint.effect)
-    _open_store(task, cluster)
-    _give_scratch(task, pod)
-    return task
+    closing = data
 
 
 def _open_store(task: dsl.PipelineTask, cluster: ClusterConfig) -> None:
@@ -153,9 +159,12 @@ def _size(cpu: str, memory: str) -> structures.ResourceSpec:
 
 
 def _start_again(task: dsl.PipelineTask, asked: ResourcesConfig) -> dsl.PipelineTask:
-    """Restarts with waits that double; Argo counts their limit from the first start, so it lies above all deadlines."""
+    """Restarts with waits that double.
+
+    Argo counts the limit of them all from the first start, with the time that pods wait for a node: it lies far above.
+    """
     if asked.retries:
-        longest = (asked.retries + 1) * _seconds(asked) + asked.retry_seconds * 2**asked.retries
+        longest = RETRIED_FOR_S + (asked.retries + 1) * _seconds(asked)
         task.set_retry(asked.retries, f"{asked.retry_seconds}s", 2.0, f"{longest}s")
     return task
 

@@ -57,6 +57,14 @@ def test_a_store_may_be_given_as_its_uri_alone(path: Path) -> None:
         ("models.5.set.a=1", "'5' must be an index from 0 to 1"),
         ("train.epochs", "must read key.path=value"),
         ("run_id=../up", "run_id = '../up'"),
+        ("run_id=7", "run_id = 7: must be text; put it in quotes"),
+        ("name=", "name = null: must be text"),
+        ("train.seeds=3", "train.seeds = 3: must be a list, e.g. [a, b]"),
+        ("store=", "store = null: must be a mapping of keys. Known keys here: access_key, embedded_folder"),
+        (
+            "resources.node_selector.nvidia.com/gpu.product=A100",
+            "for keys with dots: --set 'resources.node_selector={nvidia.com/gpu.product: A100}'",
+        ),
     ],
 )
 def test_a_wrong_override_says_key_value_and_rule(path: Path, override: str, says: str) -> None:
@@ -75,7 +83,8 @@ def test_every_fault_of_a_file_is_named_with_the_file(path: Path) -> None:
 
 
 def test_a_missing_recipe_names_those_beside_it(path: Path) -> None:
-    with pytest.raises(RecipeError, match="no such recipe. Recipes in that folder: .*toy.yaml"):
+    path.with_name(".hidden.yaml").touch()
+    with pytest.raises(RecipeError, match=f"no such recipe. Recipes in that folder: {path}."):
         load_recipe(path.with_name("toi.yaml"))
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Literal
 
 from medseg import artifacts
 from medseg.artifacts import Sign
@@ -18,8 +19,11 @@ from medseg.storage import Store, open_store
 
 log = logging.getLogger(__name__)
 
+State = Literal["expected", "working", "paused"]
+
 BEAT_S = 60.0
-SILENCE = timedelta(minutes=15)  # after it, a pod is gone or waits for a node, and holds no GPU
+SILENCE = timedelta(minutes=15)  # of a pod at work, after which it is gone
+PATIENCE = timedelta(hours=2)  # with a model whose next pod waits for a node: a failed one would never come
 
 
 @contextlib.contextmanager
@@ -34,30 +38,29 @@ def alive(run_uri: str, model: str) -> Iterator[None]:
     finally:
         ended.set()
         beating.join()
-        _tell(run, model, working=False)
+        _tell(run, model, "paused")
 
 
 def _beat(run: Store, model: str, ended: threading.Event) -> None:
     while not ended.is_set():
-        _tell(run, model, working=True)
+        _tell(run, model, "working")
         ended.wait(BEAT_S)
 
 
-def _tell(run: Store, model: str, working: bool) -> None:
+def _tell(run: Store, model: str, state: State) -> None:
     """A store that does not answer for a while must not end a training."""
     try:
-        write_sign(run, model, working)
+        write_sign(run, model, state)
     except StorageError as error:
         log.warning("%s: its sign of life was not written: %s", model, error)
 
 
-def write_sign(run: Store, model: str, working: bool) -> None:
-    """``working`` stays until another sign, or ``SILENCE``, says otherwise."""
-    run.put_bytes(artifacts.sign_key(model), Sign(at=now(), working=working).to_bytes())
+def write_sign(run: Store, model: str, state: State) -> None:
+    run.put_bytes(artifacts.sign_key(model), Sign(at=now(), state=state).to_bytes())
 
 
 def read_sign(run: Store, model: str) -> Sign | None:
-    """The last one of a model; None where there was none yet."""
+    """The last one of a model; None where there was none yet in this start of the run."""
     try:
         data = run.get_bytes(artifacts.sign_key(model))
     except NotFoundError:
@@ -66,12 +69,14 @@ def read_sign(run: Store, model: str) -> Sign | None:
 
 
 def is_at_work(run: Store, recipe: Recipe, model: str) -> bool:
-    """Whether a model that has begun still holds, or is about to hold, a pod: it ends with its last training, or with
-    ``SILENCE``."""
+    """Whether a model whose turn has come has a pod or will have one: until all is trained, or too long unheard of."""
     sign = read_sign(run, model)
-    if sign is None or datetime.now(UTC) - datetime.fromisoformat(sign.at) > SILENCE:
+    if sign is None:
         return False
-    return sign.working or not _all_ended(run, recipe, model)
+    since = datetime.now(UTC) - datetime.fromisoformat(sign.at)
+    if sign.state == "working":
+        return since <= SILENCE
+    return since <= PATIENCE and not (sign.state == "paused" and _all_ended(run, recipe, model))
 
 
 def _all_ended(run: Store, recipe: Recipe, model: str) -> bool:

@@ -11,7 +11,7 @@ from importlib import metadata
 import yaml
 
 from medseg import __version__, artifacts
-from medseg.artifacts import CONFIG_FILE, ENVIRONMENT_FILE, STATUS_FILE, Status
+from medseg.artifacts import CONFIG_FILE, ENVIRONMENT_FILE, SIGNS_FOLDER, STATUS_FILE, Status
 from medseg.config import Recipe, recipe_from_yaml
 from medseg.errors import NotFoundError, RecipeError, StageError
 from medseg.models import registry
@@ -38,6 +38,8 @@ def record_run(recipe: Recipe, run_uri: str) -> None:
     units = [registry.unit_config(recipe, entry.model) for entry in recipe.models]
     require_weights(units, artifacts.store_uri_of_run(run_uri))
     store = open_store(run_uri)
+    for sign in store.list(SIGNS_FOLDER):  # of an earlier start
+        store.delete(sign.key)
     store.put_bytes(CONFIG_FILE, recipe.to_yaml().encode())
     store.put_bytes(ENVIRONMENT_FILE, (json.dumps(_environment(_started(store)), indent=1) + "\n").encode())
 

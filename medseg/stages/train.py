@@ -75,6 +75,9 @@ def _fit(
     weights: StartingWeights | None,
 ) -> None:
     # torch and MONAI take seconds to import, which a finished unit does not need
+    from medseg.training.device import require_gpu
+
+    require_gpu(unit.resources.gpus)
     if registry.find(unit.model).extra:
         from medseg.stages.nnunet import fit_nnunet
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 
-from medseg.errors import StageError
+from medseg.config import Recipe
+from medseg.errors import StageError, StorageError
 from medseg.stages.life import is_at_work, read_sign, write_sign
 from medseg.stages.record import load_run
-from medseg.storage import open_store
+from medseg.storage import Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +32,23 @@ def wait_for_turn(run_uri: str, model: str, look_s: float = LOOK_S) -> None:
             f"{run_uri}: no turn for {model!r}: resources.max_parallel = {limit}, models: {', '.join(names)}"
         )
     before = names[: names.index(model)]
-    for other in before:
-        if read_sign(run, other) is None:
-            write_sign(run, other, working=True)
-    told: list[str] = []
-    while len(busy := [other for other in before if is_at_work(run, recipe, other)]) >= limit:
-        if busy != told:
-            log.info("turn: %s waits, %d of at most %d at work: %s", model, len(busy), limit, ", ".join(busy))
-            told = busy
+    told = ""
+    while reason := _reason_to_wait(run, recipe, before, limit):
+        if reason != told:
+            log.info("turn: %s waits: %s", model, reason)
+            told = reason
         time.sleep(look_s)
-    write_sign(run, model, working=True)
+    write_sign(run, model, "expected")
     log.info("turn: %s begins", model)
+
+
+def _reason_to_wait(run: Store, recipe: Recipe, before: list[str], limit: int) -> str | None:
+    """A store that does not answer for a while is one too."""
+    try:
+        for model in before:
+            if read_sign(run, model) is None:
+                write_sign(run, model, "expected")
+        busy = [model for model in before if is_at_work(run, recipe, model)]
+    except StorageError as error:
+        return str(error)
+    return f"{len(busy)} of at most {limit} at work: {', '.join(busy)}" if len(busy) >= limit else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pipelines.doctor import given, image, kubeflow, kueue, names, nodes, quota, store
+from pipelines.doctor import argo, given, image, kubeflow, kueue, names, nodes, own, quota, store
 from pipelines.doctor.finding import Finding, NotReachedError, UnknownError, skipped
 from pipelines.doctor.kube import KubeError
 from pipelines.doctor.visit import Visit
@@ -17,23 +17,28 @@ CHECKS: dict[str, Check] = {
     "cluster": kubeflow.cluster,
     "Kubeflow Pipelines": kubeflow.pipelines,
     "place of pods": kubeflow.place_of_pods,
-    "retries": kubeflow.retry,
+    "retries": argo.retry,
     "namespace": names.namespace,
     "service account": names.service_account,
     "rights of the service account": names.rights,
     "store secret": names.store_secret,
     "store config map": names.store_config,
+    "store certificates": names.store_authority,
     "bucket": store.bucket,
+    "bucket job": own.bucket_job,
+    "TensorBoard": own.tensorboard,
     "pseudonym secret": names.pseudonym_secret,
     "pull secrets": names.pull_secrets,
     "image": image.image,
     "GPUs": nodes.gpus,
+    "idle GPUs": nodes.idle_gpus,
     "room on nodes": nodes.room,
     "shared memory": nodes.shared_memory,
     "quotas": quota.quotas,
     "limit ranges": quota.limits,
     "Kueue": kueue.queues,
     "storage classes": names.storage_classes,
+    "scratch on claims": argo.claims,
 }
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from medseg.cluster_config import ClusterConfig
-from medseg.config import load_recipe
-from medseg.models.registry import check_models
 from pipelines import connection
+from pipelines.recipe_arguments import add_recipe, read_recipe
 
 DESCRIPTION = (
     "Look at everything that a run on the cluster needs, one line each with what mends it. The exit status is 1 if"
@@ -21,19 +19,13 @@ DESCRIPTION = (
 def add_parser(commands: Any) -> None:
     """Add the command to an argparse parser's subparsers."""
     parser = commands.add_parser("doctor", help="check that a cluster is ready for a recipe", description=DESCRIPTION)
-    parser.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE", help="YAML file")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value; may be repeated"
-    )
+    add_recipe(parser, optional=True)
     connection.add_arguments(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    recipe = None
-    if options.recipe or options.set:
-        recipe = load_recipe(options.recipe, options.set)
-        check_models(recipe, str(options.recipe or "recipe from --set"))
+    recipe = read_recipe(options) if options.recipe or options.set else None
     from pipelines.doctor.checks import examine
     from pipelines.doctor.visit import Visit
 

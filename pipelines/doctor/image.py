@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from components.base import IMAGE
 from pipelines.doctor.finding import Finding, UnknownError, failed, ok, warning
 from pipelines.doctor.nodes import Node, usable
 from pipelines.doctor.registry import has_manifest
@@ -14,7 +15,8 @@ LOAD = "build it with `make images`, then `kind load docker-image` it or push it
 
 
 def image(visit: Visit) -> Iterator[Finding]:
-    name, policy = image_of(visit.cluster), visit.cluster.image_pull_policy
+    name = image_of(visit.recipe) if visit.recipe else IMAGE
+    policy = visit.cluster.image_pull_policy
     subject = f"image {name}"
     if policy == "Always" and not has_registry(name):
         yield failed(subject, "names no registry, but cluster.image_pull_policy = Always asks one", LOAD)

@@ -1,4 +1,4 @@
-"""Whether the cluster, Kubeflow Pipelines and its workflow controller answer as a run needs them."""
+"""Whether the cluster and Kubeflow Pipelines answer, and make pods where the run wants them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
-from typing import Any
-
-import yaml
 
 from pipelines.connection import KFP_NAMESPACE, SERVICE, connect
 from pipelines.doctor.finding import Finding, NotReachedError, failed, ok, warning
@@ -16,12 +13,6 @@ from pipelines.doctor.kube import KubeError, open_kube
 from pipelines.doctor.visit import Visit
 from pipelines.errors import ClusterError
 from pipelines.refusals import ENDPOINT
-
-CONTROLLER = "workflow-controller-configmap"
-PATCH = (
-    f"kubectl -n {KFP_NAMESPACE} patch configmap {CONTROLLER} --type merge --patch-file"
-    " manifests/kfp/workflow-controller-patch.yaml"
-)
 
 
 def kubectl(visit: Visit) -> Iterator[Finding]:
@@ -63,7 +54,7 @@ def pipelines(visit: Visit) -> Iterator[Finding]:
 def place_of_pods(visit: Visit) -> Iterator[Finding]:
     """A server without users of its own makes pods only in the namespace that it runs in."""
     if visit.multi_user is False and not visit.kube.get(visit.path("services", SERVICE)):
-        yield warning(
+        yield failed(
             "place of pods",
             f"namespace {visit.namespace} has no service {SERVICE}, and this server makes pods only where it runs",
             f"set cluster.namespace to that, most often {KFP_NAMESPACE}",
@@ -81,41 +72,6 @@ def _version(subject: str, found: str, endpoint: str) -> Finding:
     if server < (_major_minor(sdk) or server):
         return warning(subject, f"{text}: the server is older than the SDK", "update it; 2.17 is what was tested")
     return ok(subject, text)
-
-
-def retry(visit: Visit) -> Iterator[Finding]:
-    """As shipped, the workflow controller's defaults defeat the retries that a recipe asks for."""
-    subject = "retries"
-    found = visit.kube.get(f"/api/v1/namespaces/{KFP_NAMESPACE}/configmaps/{CONTROLLER}")
-    if found is None:
-        yield warning(subject, f"namespace {KFP_NAMESPACE} has no config map {CONTROLLER}", PATCH)
-        return
-    strategy = _strategy(found.get("data", {}))
-    shown = ", ".join(f"{key} {strategy[key]}" for key in ("retryPolicy", "limit") if key in strategy) or "nothing set"
-    if strategy.get("retryPolicy") != "Always":
-        yield warning(subject, f"pods that fail or are taken away are not started again ({shown})", PATCH)
-    elif str(strategy.get("limit")) != "0":
-        yield warning(subject, f"multiply with those of the recipe ({shown})", PATCH)
-    else:
-        yield ok(subject, "the workflow controller leaves them to the recipe (Always, limit 0)")
-
-
-def _strategy(data: dict[str, str]) -> dict[str, Any]:
-    """Argo reads its settings either as keys of the config map or as one document under ``config``."""
-    settings = {key: _loaded(text) for key, text in data.items()}
-    if isinstance(settings.get("config"), dict):
-        settings |= settings["config"]
-    node: Any = settings
-    for key in ("workflowDefaults", "spec", "templateDefaults", "retryStrategy"):
-        node = node.get(key) if isinstance(node, dict) else None
-    return node if isinstance(node, dict) else {}
-
-
-def _loaded(text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return None
 
 
 def _major_minor(text: str) -> tuple[int, int] | None:

@@ -43,7 +43,7 @@ def service_account(visit: Visit) -> Iterator[Finding]:
             yield warning(
                 "web identity",
                 f"cluster.store_secret is null and {name} names no cloud identity ({', '.join(IDENTITIES)})",
-                "annotate the account, or name a secret; only pods can tell whether the store opens",
+                "annotate the account, or name a secret; EKS Pod Identity needs neither, and only pods can tell",
             )
 
 
@@ -77,6 +77,22 @@ def store_config(visit: Visit) -> Iterator[Finding]:
         return
     endpoint = found.get("data", {}).get("AWS_ENDPOINT_URL")
     yield ok(subject, f"pods reach the store at {endpoint or 'Amazon, since it has no AWS_ENDPOINT_URL'}")
+
+
+def store_authority(visit: Visit) -> Iterator[Finding]:
+    """A pod that mounts a config map which is missing waits for it for ever."""
+    name = visit.cluster.store_ca
+    if name is None:
+        return
+    subject = f"config map {name}"
+    found = visit.kube.get(visit.path("configmaps", name))
+    make = f"kubectl -n {visit.namespace} create configmap {name} --from-file=ca.crt"
+    if found is None:
+        yield failed(subject, f"is not in namespace {visit.namespace}", make)
+    elif "ca.crt" not in found.get("data", {}):
+        yield failed(subject, f"has no key 'ca.crt'; it has {_listed(found)}", make)
+    else:
+        yield ok(subject, "has ca.crt")
 
 
 def pseudonym_secret(visit: Visit) -> Iterator[Finding]:
@@ -137,5 +153,5 @@ def _secret(visit: Visit, name: str, keys: tuple[str, ...]) -> Finding:
     return ok(subject, f"has {', '.join(keys)}")
 
 
-def _listed(secret: dict) -> str:
-    return ", ".join(sorted(secret.get("data", {}))) or "no keys"
+def _listed(found: dict) -> str:
+    return ", ".join(sorted(found.get("data", {}))) or "no keys"

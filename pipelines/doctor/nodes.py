@@ -86,6 +86,14 @@ def _gpu(resource: str, pods: list[Pod], nodes: list[Node]) -> Finding:
     return ok(resource, f"{total:.0f} allocatable on {_count(len(offering), 'node')}")
 
 
+def idle_gpus(visit: Visit) -> Iterator[Finding]:
+    for pod in visit.pods:
+        for resource, number in pod.gpus.items():
+            if number > 1:
+                text = f"asks for {number} {resource}, and training uses one of them"
+                yield warning(f"GPUs of {pod.name}", text, "set resources.gpus = 1, unless nodes are given whole")
+
+
 def room(visit: Visit) -> Iterator[Finding]:
     """Each pod on an empty node: queues empty, but a pod that is larger than every node waits for ever."""
     nodes = usable(visit)

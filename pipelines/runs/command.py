@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from medseg import artifacts
-from medseg.errors import RecipeError
 from pipelines import connection
 from pipelines.connection import Connection, connect, given
+from pipelines.errors import ClusterError
 from pipelines.runs.find import find_run, newest_runs
 from pipelines.runs.logs import pod_logs, read_log
 from pipelines.runs.plan import plan_of
@@ -60,7 +60,6 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _list(open_connection: Connection) -> int:
-
     runs = list(islice(newest_runs(open_connection), LISTED))
     if not runs:
         print(f"no runs in namespace {open_connection.namespace} at {open_connection.endpoint}")
@@ -70,7 +69,6 @@ def _list(open_connection: Connection) -> int:
 
 
 def _print_head(open_connection: Connection, run: Any, run_uri: str) -> None:
-
     print(f"{run.display_name}: {describe(run)}")
     print_place(open_connection, run.run_id, run_uri)
 
@@ -92,9 +90,11 @@ def _logs(options: argparse.Namespace) -> int:
         if not options.part:
             for log in logs:
                 print(f"{log.title:<48}{log.pod.name}")
+            if not logs:
+                print(f"no pod has started yet: python -m pipelines status {run.run_id}{given(options)}")
             return 0
         if options.part not in plan.parts:
-            raise RecipeError(f"{options.part!r} is no part of the run; choices: {', '.join(plan.parts)}")
+            raise ClusterError(f"{options.part!r} is no part of the run; choices: {', '.join(plan.parts)}")
         found = False
         for log in (log for log in logs if log.part == options.part):
             text = read_log(open_connection, run.run_id, log.pod)
@@ -111,6 +111,9 @@ def _cancel(options: argparse.Namespace) -> int:
         if run.state in ENDED:
             print(f"{run.display_name} ({run.run_id}) has ended already: {describe(run)}")
             return 0
+        if run.state == "CANCELING":
+            print(f"{run.display_name} ({run.run_id}) is being cancelled already")
+            return 0
         plan = plan_of(open_connection, run)  # a run that is not ours is left alone
         open_connection.client.terminate_run(run.run_id)
         print(f"{run.display_name} ({run.run_id}) is being cancelled; what was finished stays in the store")
@@ -121,8 +124,8 @@ def _cancel(options: argparse.Namespace) -> int:
 def _fetch(options: argparse.Namespace) -> int:
     with connect(options) as open_connection:
         plan = plan_of(open_connection, find_run(open_connection, options.run))
-
+        namespace = open_connection.namespace
     folder = options.output or Path(artifacts.run_id(plan.run_uri))
-    files = fetch_report(plan.recipe, plan.run_uri, folder)
+    files = fetch_report(plan.recipe, plan.run_uri, folder, namespace)
     print(f"{files} files in {folder}; open {folder / artifacts.REPORT_FILE}")
     return 0

@@ -71,7 +71,9 @@ def _read(spec: dict[str, Any], run_id: str) -> Plan:
     components = spec["components"]
     outer = dict(_tasks(spec["root"]["dag"], components))
     recipe = recipe_from_yaml(next(_constants("recipe", outer)), f"run {run_id}")
-    run_uri = next(_constants("run_uri", outer)).replace(JOB_ID, run_id)
+    run_uri = next(_constants("run_uri", outer))
+    if JOB_ID in _constants("job_id", outer):
+        run_uri = f"{run_uri}-{run_id}"
     branches: dict[str, str] = {}
     steps: dict[str, str] = {}
     units: dict[str, list[str]] = {}

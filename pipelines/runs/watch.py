@@ -34,7 +34,7 @@ def watch(connection: Connection, run_id: str, plan: Plan, recipe: Recipe, optio
     except (ApiException, HTTPError):
         log.info("the run goes on. Follow it again: %s", again)
         raise
-    print_leaderboard(recipe, plan.run_uri)
+    print_leaderboard(recipe, plan.run_uri, connection.namespace)
     return 0 if run.state == "SUCCEEDED" else _explain(run, plan, options)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from medseg.config import load_recipe
+from medseg.errors import RecipeError
 from pipelines import connection
+from pipelines.recipe_arguments import add_recipe, read_recipe
 
 VERBS = {
     "apply": "make the schedule of a recipe, or change it to what the recipe says now",
@@ -25,20 +25,17 @@ def add_parser(commands: Any) -> None:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for verb, text in VERBS.items():
         one = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        optional = "?" if verb == "list" else None
-        one.add_argument("recipe", nargs=optional, type=Path, metavar="RECIPE", help="YAML file")
-        one.add_argument(
-            "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value; may be repeated"
-        )
+        add_recipe(one, optional=verb == "list")
         connection.add_arguments(one)
         one.set_defaults(command=_run, verb=verb)
 
 
 def _run(options: argparse.Namespace) -> int:
-    recipe = load_recipe(options.recipe, options.set) if options.recipe else None
     from pipelines.schedule import verbs
 
-    if recipe is None:
+    if options.recipe is None:
+        if options.set:
+            raise RecipeError(f"--set {options.set[0]}: there is no recipe to change; name one before it")
         return verbs.show(None, options)
     verb = {
         "apply": verbs.apply,
@@ -47,4 +44,4 @@ def _run(options: argparse.Namespace) -> int:
         "resume": verbs.resume,
         "delete": verbs.delete,
     }[options.verb]
-    return verb(recipe, options)
+    return verb(read_recipe(options), options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.connection import Connection
+from pipelines.runs.find import newest_runs
 from pipelines.runs.tasks import ENDED
 from pipelines.upload import equals
 
@@ -95,14 +96,10 @@ def remove(connection: Connection, found: Iterable[Any]) -> list[str]:
 
 
 def _active_runs(connection: Connection, recurring_run_id: str) -> Iterator[str]:
-    """With one at a time, they are among the newest."""
-    page = connection.client.list_runs(
-        page_size=PAGE,
-        sort_by="created_at desc",
-        namespace=connection.namespace,
-        filter=equals("recurring_run_id", recurring_run_id),
-    )
-    yield from (run.run_id for run in page.runs or [] if run.state not in ENDED)
+    """The server knows no filter for them: its column has another name than the field."""
+    for run in newest_runs(connection):
+        if run.recurring_run_id == recurring_run_id and run.state not in ENDED:
+            yield run.run_id
 
 
 def _all(connection: Connection, name: str | None) -> Iterator[Any]:

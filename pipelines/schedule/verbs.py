@@ -10,7 +10,6 @@ from typing import Any
 
 from medseg.config import Recipe
 from medseg.errors import RecipeError
-from medseg.models.registry import check_models
 from pipelines.connection import Connection, connect, given
 from pipelines.errors import ClusterError
 from pipelines.pod_check import check_for_pods
@@ -110,7 +109,6 @@ def _checked(recipe: Recipe, where: str) -> str:
             f"{where}: run_id = {recipe.run_id!r}: every start would write into the same folder of the store, so a"
             " schedule has none: remove it, or --set run_id=null"
         )
-    check_models(recipe, where)
     check_for_pods(recipe, where)
     return parse_cron(recipe.schedule.cron, where).text
 

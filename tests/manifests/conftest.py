@@ -16,7 +16,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
 STORE_ADDED = "overlays/gpu with components/object-store"
-BUILDS = ("base", "overlays/kind", "overlays/gpu", "overlays/production", STORE_ADDED)
+AUTHORITY_ADDED = "overlays/gpu with components/private-ca"
+BUILDS = ("base", "overlays/kind", "overlays/gpu", "overlays/production", STORE_ADDED, AUTHORITY_ADDED)
 
 Object = dict[str, Any]
 
@@ -29,12 +30,13 @@ def objects(request: pytest.FixtureRequest) -> list[Object]:
 
 @functools.cache
 def build(name: str) -> list[Object]:
-    """The objects of an overlay, with the component after its name added as manifests/README.md says."""
-    overlay, _, component = name.partition(" with ")
-    if not component:
+    """The objects of an overlay, with the components after its name added as manifests/README.md says."""
+    overlay, _, added = name.partition(" with ")
+    if not added:
         return kustomize(MANIFESTS / overlay)
+    components = [MANIFESTS / component for component in added.split(" and ")]
     with tempfile.TemporaryDirectory() as folder:
-        return kustomize(including(Path(folder), resources=[MANIFESTS / overlay], components=[MANIFESTS / component]))
+        return kustomize(including(Path(folder), resources=[MANIFESTS / overlay], components=components))
 
 
 def including(folder: Path, **parts: list[Path]) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.pods import USER
 from tests.manifests.conftest import MANIFESTS, Object, including, kubectl, kustomize
 
 SHIPPED = """
@@ -25,13 +26,19 @@ data:
 """
 
 
-def by_kustomize(folder: Path) -> Object:
-    (found,) = kustomize(including(folder, resources=[folder / "argo.yaml"], components=[MANIFESTS / "kfp"]))
+RETRIES = {"templateDefaults": {"retryStrategy": {"retryPolicy": "Always", "limit": 0}}}
+GROUP = {
+    "podSpecPatch": yaml.safe_dump({"securityContext": {"fsGroup": USER, "fsGroupChangePolicy": "OnRootMismatch"}})
+}
+
+
+def by_kustomize(folder: Path, change: str) -> Object:
+    (found,) = kustomize(including(folder, resources=[folder / "argo.yaml"], components=[MANIFESTS / change]))
     return found
 
 
-def by_kubectl_patch(folder: Path) -> Object:
-    patch = MANIFESTS / "kfp/workflow-controller-patch.yaml"
+def by_kubectl_patch(folder: Path, change: str) -> Object:
+    patch = MANIFESTS / change / "workflow-controller-patch.yaml"
     command = [kubectl(), "patch", "--local", "-f", str(folder / "argo.yaml"), "--type", "merge"]
     command += ["--patch-file", str(patch), "-o", "yaml"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -39,12 +46,15 @@ def by_kubectl_patch(folder: Path) -> Object:
     return dict(yaml.safe_load(done.stdout))
 
 
+@pytest.mark.parametrize(("change", "spec"), [("kfp", RETRIES), ("kfp/scratch-claims", RETRIES | GROUP)])
 @pytest.mark.parametrize("way", [by_kustomize, by_kubectl_patch])
-def test_retries_change_and_nothing_else(way: Callable[[Path], Object], tmp_path: Path) -> None:
+def test_the_defaults_change_and_nothing_else(
+    way: Callable[[Path, str], Object], change: str, spec: Object, tmp_path: Path
+) -> None:
     (tmp_path / "argo.yaml").write_text(SHIPPED)
-    found = way(tmp_path)
+    found = way(tmp_path, change)
     defaults = yaml.safe_load(found["data"].pop("workflowDefaults"))
-    assert defaults == {"spec": {"templateDefaults": {"retryStrategy": {"retryPolicy": "Always", "limit": 0}}}}
+    assert defaults == {"spec": spec}
     shipped = yaml.safe_load(SHIPPED)
     del shipped["data"]["workflowDefaults"]
     assert found == shipped

@@ -10,7 +10,7 @@ import yaml
 
 from medseg.config import recipe_from_yaml
 from pipelines.package import compile_package
-from tests.manifests.conftest import STORE_ADDED, Object, build, find
+from tests.manifests.conftest import AUTHORITY_ADDED, STORE_ADDED, Object, build, find
 
 Labels = dict[str, str]
 PIPELINES = {"app": "ml-pipeline"}
@@ -89,10 +89,15 @@ def test_pods_of_runs_reach_nothing_else(objects: list[Object], run_labels: list
 
 
 def test_only_production_has_a_way_to_the_internet(run_labels: list[Labels]) -> None:
-    for name in ("base", "overlays/kind", "overlays/gpu", STORE_ADDED):
+    for name in ("base", "overlays/kind", "overlays/gpu", STORE_ADDED, AUTHORITY_ADDED):
         assert "0.0.0.0/0" not in {cidr for cidr, _ in addresses(build(name), run_labels[0])}
     assert ("0.0.0.0/0", 443) in addresses(build("overlays/production"), run_labels[0])
     assert ("0.0.0.0/0", 6443) not in addresses(build("overlays/production"), run_labels[0])
+
+
+def test_production_reaches_the_node_for_keys_and_no_metadata_of_it(run_labels: list[Labels]) -> None:
+    found = addresses(build("overlays/production"), run_labels[0])
+    assert {cidr for cidr, port in found if port == 80} == {"169.254.170.23/32"}
 
 
 @pytest.mark.parametrize(("kind", "name"), [("Deployment", "medseg-tensorboard"), ("Job", "medseg-bucket")])

@@ -13,7 +13,8 @@ from kubernetes_validate import utils
 from medseg import __version__
 from medseg.cluster_config import ClusterConfig
 from medseg.storage.embedded import BUCKET
-from tests.manifests.conftest import STORE_ADDED, Object, build, find, pod_templates
+from pipelines.pods import CERTIFICATES
+from tests.manifests.conftest import AUTHORITY_ADDED, STORE_ADDED, Object, build, find, pod_templates
 
 VERSIONS = ("1.33", "1.34", "1.35", "1.36")
 DEFAULT = ClusterConfig()
@@ -83,7 +84,7 @@ def test_no_object_holds_a_secret_value(objects: list[Object]) -> None:
         for container in pod["spec"]["containers"]:
             given += [{entry["name"]: entry.get("value")} for entry in container.get("env", [])]
     names = {name for values in given for name in values}
-    assert names <= {"AWS_ENDPOINT_URL", "AWS_REGION", "MEDSEG_STORE", "TMPDIR", "make_bucket.py"}
+    assert names <= {"AWS_ENDPOINT_URL", "AWS_REGION", "MEDSEG_STORE", "TMPDIR", "AWS_CA_BUNDLE", "make_bucket.py"}
 
 
 def test_production_knows_no_static_key() -> None:
@@ -113,6 +114,27 @@ def test_the_added_store_is_where_pods_look_for_it() -> None:
     (port,) = service["spec"]["ports"]
     endpoint = find(objects, "ConfigMap", "medseg-store")["data"]["AWS_ENDPOINT_URL"]
     assert endpoint == f"http://{service['metadata']['name']}:{port['port']}"
+
+
+@pytest.mark.parametrize("site", [AUTHORITY_ADDED, f"{STORE_ADDED} and components/private-ca"])
+def test_a_private_authority_is_trusted_as_in_pods_of_runs(site: str) -> None:
+    for kind, name in (("Deployment", "medseg-tensorboard"), ("Job", "medseg-bucket")):
+        spec = find(build(site), kind, name)["spec"]["template"]["spec"]
+        (volume,) = [one for one in spec["volumes"] if one["name"] == "certificates"]
+        assert volume["configMap"] == {"name": "medseg-ca"}
+        main = spec["containers"][0]
+        assert {"name": "AWS_CA_BUNDLE", "value": f"{CERTIFICATES}/ca.crt"} in main["env"]
+        assert CERTIFICATES in [mount["mountPath"] for mount in main["volumeMounts"]]
+
+
+def test_tensorboard_has_an_hour_for_its_first_copy(objects: list[Object]) -> None:
+    deployment = find(objects, "Deployment", "medseg-tensorboard")["spec"]
+    probe = deployment["template"]["spec"]["containers"][0]["startupProbe"]
+    assert 3600 <= probe["periodSeconds"] * probe["failureThreshold"] < deployment["progressDeadlineSeconds"]
+
+
+def test_the_job_stays_for_the_doctor(objects: list[Object]) -> None:
+    assert "ttlSecondsAfterFinished" not in find(objects, "Job", "medseg-bucket")["spec"]
 
 
 def test_quotas_bound_gpus_and_limits_give_containers_no_limit(objects: list[Object]) -> None:

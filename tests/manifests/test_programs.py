@@ -25,7 +25,7 @@ def make_bucket(folder: Path, endpoint: Endpoint, wait_s: str | None = None) -> 
     """The job's command, with this Python and the script where it is not mounted."""
     objects = build("overlays/kind")
     program, script, wait = container(objects, "Job", "medseg-bucket")["command"]
-    assert (program, script) == ("python", "/etc/medseg/make_bucket.py")
+    assert (program, script) == ("python", "/etc/medseg/bucket/make_bucket.py")
     path = folder / "make_bucket.py"
     path.write_text(find(objects, "ConfigMap", "medseg-bucket")["data"]["make_bucket.py"])
     variables = {

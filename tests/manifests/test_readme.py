@@ -11,7 +11,7 @@ import yaml
 
 from medseg import __version__
 from medseg.config import recipe_from_yaml
-from tests.manifests.conftest import MANIFESTS, ROOT, find, kustomize
+from tests.manifests.conftest import MANIFESTS, ROOT, find, kustomize, pod_templates
 
 TEXT = (MANIFESTS / "README.md").read_text()
 
@@ -23,13 +23,34 @@ def block(language: str, begins: str) -> str:
 
 def test_the_folder_of_a_site_builds(tmp_path: Path) -> None:
     checkout = os.path.relpath(ROOT, tmp_path.resolve())
-    (tmp_path / "kustomization.yaml").write_text(block("yaml", "apiVersion").replace("[medseg/", f"[{checkout}/"))
+    text = block("yaml", "apiVersion").replace("medseg/manifests", f"{checkout}/manifests")
+    (tmp_path / "kustomization.yaml").write_text(text)
     objects = kustomize(tmp_path)
     assert find(objects, "PersistentVolumeClaim", "medseg-store")
     assert find(objects, "ConfigMap", "medseg-store")["data"]["MEDSEG_STORE"] == "s3://our-bucket"
     image = find(objects, "Deployment", "medseg-tensorboard")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"registry.example.org/medseg:{__version__}-cuda"
     assert {item["metadata"]["namespace"] for item in objects} == {"kubeflow"}
+    login = [{"name": "our-registry"}]
+    account = find(objects, "ServiceAccount", "medseg-runner")
+    assert account["imagePullSecrets"] == login
+    for pod in (template["spec"] for template in pod_templates(objects)):
+        assert pod["containers"][0]["image"].startswith("registry.example.org/")
+        assert pod.get("serviceAccountName") == "medseg-runner" or pod["imagePullSecrets"] == login
+    assert "medseg-ca" in yaml.safe_dump(find(objects, "Job", "medseg-bucket"))
+
+
+def test_the_way_out_of_production_can_be_narrowed(tmp_path: Path) -> None:
+    overlay = os.path.relpath(MANIFESTS / "overlays/production", tmp_path.resolve())
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [{overlay}]\n" + block("yaml", "patches:"))
+    found = yaml.safe_dump(find(kustomize(tmp_path), "NetworkPolicy", "medseg-external-store"))
+    assert "0.0.0.0/0" not in found
+    assert "10.20.0.0/16" in found
+
+
+def test_the_store_that_is_carried_in_is_that_of_the_component() -> None:
+    (tag,) = re.findall("`chrislusf/seaweedfs:(.*?)`", TEXT)
+    assert f"image: chrislusf/seaweedfs:{tag}\n" in (MANIFESTS / "components/object-store/store.yaml").read_text()
 
 
 def test_a_recipe_for_production_is_read() -> None:
@@ -41,7 +62,7 @@ def test_a_recipe_for_production_is_read() -> None:
 
 def test_every_file_that_is_named_is_there() -> None:
     rows = re.findall(r"^\| `([\w/-]+)` \|", TEXT, re.M)
-    assert len(rows) == 7
+    assert len(rows) == 8
     assert all((MANIFESTS / row).is_dir() for row in rows)
     named = re.findall(r"manifests/[\w/.-]+[\w]", block("bash", "kubectl -n kubeflow patch"))
     assert len(named) == 3

@@ -98,6 +98,8 @@ class KubernetesServer:
         objects = [m for m in objects if _plural(m["kind"]) == rest[0]]
         if len(rest) == 2:
             return next((m for m in objects if m["metadata"]["name"] == rest[1]), None)
+        for selector in query.get("labelSelector", []):
+            objects = [m for m in objects if _labelled(m, selector)]
         start = int(query.get("continue", ["0"])[0])
         more = {"continue": str(start + PAGE)} if start + PAGE < len(objects) else {}
         return {"kind": "List", "metadata": more, "items": objects[start : start + PAGE]}
@@ -138,7 +140,8 @@ def manifest(kind: str, name: str, api: str = "v1", namespace: str | None = "kub
 def node(name: str, taint: str | None = None, labels: dict[str, str] | None = None, **offers: str) -> Manifest:
     """A node that is ready; ``offers`` replaces or adds to 16 CPUs, 64 GiB and 200 GiB of disk."""
     allocatable = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi"} | offers
-    images = [{"names": ["docker.io/library/medseg:0.1.0", "docker.io/library/medseg@sha256:abc"]}, {"names": None}]
+    images: list[Manifest] = [{"names": [f"docker.io/library/medseg:{tag}"]} for tag in ("0.1.0", "0.1.0-cuda")]
+    images += [{"names": ["docker.io/library/other@sha256:abc"]}, {"names": None}]
     taints = [{"key": taint, "effect": "NoSchedule"}] if taint else None
     return manifest(
         "Node",
@@ -148,6 +151,11 @@ def node(name: str, taint: str | None = None, labels: dict[str, str] | None = No
         spec={"taints": taints},
         status={"allocatable": allocatable, "conditions": [{"type": "Ready", "status": "True"}], "images": images},
     )
+
+
+def _labelled(found: Manifest, selector: str) -> bool:
+    key, _, value = selector.partition("=")
+    return bool(found["metadata"].get("labels", {}).get(key) == value)
 
 
 def _plural(kind: str) -> str:

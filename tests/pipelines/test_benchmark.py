@@ -96,8 +96,13 @@ def test_nothing_is_cached_by_kfp(tmp_path: Path) -> None:
 
 
 def test_without_a_run_id_every_start_is_a_run_of_its_own(tmp_path: Path) -> None:
-    text = yaml.safe_dump(compiled(tmp_path, ["run_id=null", "name=weekly"]))
-    assert "s3://medseg/runs/weekly-{{$.pipeline_job_uuid}}" in text
+    tasks = compiled(tmp_path, ["run_id=null", "name=weekly"])["root"]["dag"]["tasks"]
+    given = {
+        name: value["runtimeValue"]["constant"]
+        for name, value in tasks["report"]["inputs"]["parameters"].items()
+        if "runtimeValue" in value
+    }
+    assert given == {"run_uri": "s3://medseg/runs/weekly", "job_id": "{{$.pipeline_job_uuid}}"}
 
 
 def test_a_large_recipe_stays_small(tmp_path: Path) -> None:

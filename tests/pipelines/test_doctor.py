@@ -13,7 +13,8 @@ from medseg.storage.embedded import embedded_server
 from pipelines.__main__ import main
 from pipelines.doctor.image import full_name
 from pipelines.doctor.names import RIGHTS
-from tests.manifests.conftest import MANIFESTS, kustomize
+from pipelines.doctor.own import BUCKET_JOB, TENSORBOARD
+from tests.manifests.conftest import MANIFESTS, ROOT, find, kustomize
 from tests.pipelines.kfp_server import KfpServer
 from tests.pipelines.kubernetes_server import KubernetesServer, Manifest, kubernetes_serving, manifest, node
 from tests.pipelines.registry_server import Registry, registry_serving
@@ -26,6 +27,25 @@ SHIPPED = "spec: {templateDefaults: {retryStrategy: {retryPolicy: OnError, limit
 Doctor = Callable[..., tuple[int, dict[str, str]]]
 
 
+def job(**conditions: str) -> Manifest:
+    return manifest("Job", "medseg-bucket", api="batch/v1", status=having(**conditions))
+
+
+def tensorboard(**conditions: str) -> Manifest:
+    return manifest("Deployment", "medseg-tensorboard", api="apps/v1", status=having(**conditions))
+
+
+def having(**conditions: str) -> Manifest:
+    return {"conditions": [{"type": kind.title(), "status": value} for kind, value in conditions.items()]}
+
+
+def waiting(name: str, reason: str) -> Manifest:
+    """A pod of the manifests whose container does not start."""
+    state = {"waiting": {"reason": reason, "message": "no such host"}}
+    labels = {"labels": {"app.kubernetes.io/name": name}}
+    return manifest("Pod", f"{name}-1", metadata=labels, status={"containerStatuses": [{"state": state}]})
+
+
 def healthy() -> list[Manifest]:
     return [
         manifest("Namespace", "kubeflow", namespace=None),
@@ -35,6 +55,8 @@ def healthy() -> list[Manifest]:
         manifest("Secret", "medseg-pseudonyms", data={"key": "c2VjcmV0"}),
         manifest("ConfigMap", "medseg-store", data={"AWS_ENDPOINT_URL": "http://seaweedfs.kubeflow:9000"}),
         manifest("ConfigMap", "workflow-controller-configmap", data={"workflowDefaults": PATCHED}),
+        job(complete="True"),
+        tensorboard(available="True"),
         node("cpu-1"),
         node("gpu-1", **{GPU: "4"}),
         node("gpu-2", **{GPU: "2"}),
@@ -151,6 +173,8 @@ def test_a_user_without_rights_learns_which_are_missing(doctor: Doctor, cluster:
         ("Secret", "medseg-pseudonyms", "secret medseg-pseudonyms", "warning  secret medseg-pseudonyms: is missing"),
         ("ConfigMap", "medseg-store", "config map medseg-store", "warning  config map medseg-store: is missing"),
         ("ConfigMap", "workflow-controller-configmap", "retries", "warning  retries: namespace kubeflow has no"),
+        ("Job", "medseg-bucket", "job medseg-bucket", "no pod has tried the bucket; kubectl apply -k manifests/"),
+        ("Deployment", "medseg-tensorboard", "TensorBoard", "no deployment medseg-tensorboard; kubectl apply -k man"),
     ],
 )
 def test_what_is_missing_is_named_with_its_mend(
@@ -170,14 +194,20 @@ def test_a_wrong_namespace_has_none_of_the_names(doctor: Doctor) -> None:
 
 def test_a_server_without_users_makes_pods_in_its_own_namespace_alone(doctor: Doctor, kfp: KfpServer) -> None:
     assert "place of pods" not in doctor()[1]
-    line = doctor(arguments=("--namespace", "team-a"))[1]["place of pods"]
-    assert line.startswith("warning  place of pods: namespace team-a has no service ml-pipeline")
+    code, lines = doctor(arguments=("--namespace", "team-a"))
+    line = lines["place of pods"]
+    assert code == 1
+    assert line.startswith("failed   place of pods: namespace team-a has no service ml-pipeline")
     kfp.multi_user = True
     assert "place of pods" not in doctor(arguments=("--namespace", "team-a"))[1]
 
 
 def test_the_manifests_make_what_the_doctor_looks_for(doctor: Doctor, cluster: KubernetesServer) -> None:
-    for made in kustomize(MANIFESTS / "overlays" / "gpu"):
+    objects = kustomize(MANIFESTS / "overlays" / "gpu")
+    for kind, name in (("Job", BUCKET_JOB), ("Deployment", TENSORBOARD)):
+        template = find(objects, kind, name)["spec"]["template"]
+        assert template["metadata"]["labels"]["app.kubernetes.io/name"] == name
+    for made in objects:
         if made["kind"] in ("ServiceAccount", "ConfigMap", "ResourceQuota", "LimitRange"):
             put(cluster, made)
     patch = yaml.safe_load((MANIFESTS / "kfp" / "workflow-controller-patch.yaml").read_text())
@@ -205,6 +235,17 @@ def test_a_secret_with_other_keys_lists_them(doctor: Doctor, cluster: Kubernetes
     put(cluster, manifest("Secret", "medseg-s3", data={"accesskey": "", "secretkey": ""}))
     _, lines = doctor()
     assert "lacks AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; it has accesskey, secretkey" in lines["secret medseg-s3"]
+
+
+def test_certificates_of_the_store(doctor: Doctor, cluster: KubernetesServer) -> None:
+    lines = doctor("cluster.store_ca=medseg-ca")[1]
+    assert lines["config map medseg-ca"].endswith("; kubectl -n kubeflow create configmap medseg-ca --from-file=ca.crt")
+    put(cluster, manifest("ConfigMap", "medseg-ca", data={"root.pem": ""}))
+    assert "no key 'ca.crt'; it has root.pem" in doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"]
+    put(cluster, manifest("ConfigMap", "medseg-ca", data={"ca.crt": ""}))
+    assert (
+        doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"] == "ok       config map medseg-ca: has ca.crt"
+    )
 
 
 def test_without_a_secret_the_account_needs_an_identity(doctor: Doctor, cluster: KubernetesServer) -> None:
@@ -242,6 +283,28 @@ def test_retries_need_the_patched_controller(
     assert says in doctor()[1]["retries"]
 
 
+def test_scratch_on_a_claim_needs_a_group(doctor: Doctor, cluster: KubernetesServer) -> None:
+    assert "scratch on claims" not in doctor()[1]
+    line = doctor("resources.scratch_class=fast")[1]["scratch on claims"]
+    assert line.startswith("warning  scratch on claims: pods of unet, unet3d most often cannot write to it")
+    hidden = PATCHED.replace("{templateDefaults", "{securityContext: {fsGroup: 1}, templateDefaults")
+    put(cluster, manifest("ConfigMap", "workflow-controller-configmap", data={"workflowDefaults": hidden}))
+    assert doctor("resources.scratch_class=fast")[1]["scratch on claims"] == line
+    change = "manifests/kfp/scratch-claims/workflow-controller-patch.yaml"
+    assert f"--patch-file {change}, which changes all workflows" in line
+    patch = yaml.safe_load((ROOT / change).read_text())
+    put(cluster, manifest("ConfigMap", "workflow-controller-configmap", data=patch["data"]))
+    lines = doctor("cluster.data.scratch_class=fast")[1]
+    assert lines["scratch on claims"].startswith("ok       scratch on claims: belongs to group 10001")
+    assert lines["retries"].startswith("ok")
+
+
+def test_the_retries_of_runs_with_claims_are_mended_with_their_group(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, manifest("ConfigMap", "workflow-controller-configmap", data={"workflowDefaults": SHIPPED}))
+    assert "--patch-file manifests/kfp/workflow-controller-patch.yaml" in doctor()[1]["retries"]
+    assert "--patch-file manifests/kfp/scratch-claims/" in doctor("resources.scratch_class=fast")[1]["retries"]
+
+
 @pytest.mark.parametrize(
     ("version", "says"),
     [
@@ -262,6 +325,37 @@ def test_the_other_checks_go_on_without_kubeflow_pipelines(doctor: Doctor, kfp: 
     assert code == 1
     assert "no answer from" in lines["Kubeflow Pipelines"]
     assert lines["namespace"] == "ok       namespace: kubeflow"
+
+
+# the pods of the manifests
+
+
+def test_a_bucket_job_that_failed(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, job(failed="True"))
+    code, lines = doctor()
+    assert code == 1
+    assert "kubectl -n kubeflow logs job/medseg-bucket says why" in lines["job medseg-bucket"]
+
+
+def test_a_bucket_job_whose_pod_does_not_start(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, job())
+    put(cluster, waiting("other", "ErrImagePull"))
+    assert doctor()[1]["job medseg-bucket"].startswith("warning  job medseg-bucket: has not ended yet")
+    put(cluster, waiting("medseg-bucket", "ContainerCreating"))
+    assert doctor()[0] == 0
+    put(cluster, waiting("medseg-bucket", "ErrImagePull"))
+    code, lines = doctor()
+    assert code == 1
+    assert "its pod cannot start: ErrImagePull: no such host; mend that" in lines["job medseg-bucket"]
+
+
+def test_a_tensorboard_that_is_not_there_yet_is_a_warning(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, tensorboard(available="False"))
+    code, lines = doctor()
+    assert code == 0
+    assert "is not available: it may still copy the store's event files" in lines["TensorBoard"]
+    put(cluster, waiting("medseg-tensorboard", "CreateContainerConfigError"))
+    assert "is not available: CreateContainerConfigError: no such host; kubectl" in doctor()[1]["TensorBoard"]
 
 
 # nodes
@@ -306,6 +400,13 @@ def test_a_pod_that_is_larger_than_every_node(doctor: Doctor, settings: list[str
     assert code == 1
     assert says in lines["pod of unet, unet3d"]
     assert lines["room"].endswith("for a pod of data")
+
+
+def test_gpus_that_training_leaves_idle(doctor: Doctor) -> None:
+    code, lines = doctor("resources.gpus=2")
+    assert code == 0
+    assert lines["GPUs of unet, unet3d"].startswith(f"warning  GPUs of unet, unet3d: asks for 2 {GPU}, and")
+    assert "GPUs of unet, unet3d" not in doctor("resources.gpus=1")[1]
 
 
 def test_a_taint_that_is_not_tolerated(doctor: Doctor, cluster: KubernetesServer) -> None:
@@ -405,6 +506,7 @@ def test_an_image_without_registry_is_only_where_it_was_loaded(doctor: Doctor, c
     assert code == 1
     assert "is on 0 of 4 nodes" in lines["image medseg:0.0.9"]
     assert doctor("cluster.image_pull_policy=Always")[1]["image medseg:0.1.0"].startswith("failed")
+    assert "is on 3 of 4 nodes" in doctor("resources.gpus=1")[1]["image medseg:0.1.0-cuda"]
 
 
 @pytest.fixture

@@ -266,7 +266,13 @@ class TestLogs:
         assert "no pod of unet has started" in command("logs", "demo-1", "unet").out
 
     def test_of_another_model(self, command: Command, tasks: Tasks) -> None:
-        assert "choices: ingest, preprocess, unet, segformer, gate, report" in command("logs", "demo-1", "vit").told
+        told = command("logs", "demo-1", "vit").told
+        assert told.startswith("ClusterError: ")
+        assert "choices: ingest, preprocess, unet, segformer, gate, report" in told
+
+    def test_before_any_pod(self, command: Command, tasks: Tasks) -> None:
+        early = command("logs", "demo-1")
+        assert (early.code, early.out[:26]) == (0, "no pod has started yet: py")
 
 
 class TestCancel:
@@ -280,6 +286,12 @@ class TestCancel:
         other = kfp.add_run("theirs", {"root": {"dag": {"tasks": {}}}, "components": {}})
         assert command("cancel", "theirs").code == 1
         assert other.run.state == "PENDING"
+
+    def test_again_changes_nothing(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
+        tasks.run.state = "CANCELING"
+        again = command("cancel", tasks.run.display_name)
+        assert (again.code, "is being cancelled already" in again.out) == (0, True)
+        assert [one.path for one in kfp.requests if one.method == "POST"] == []
 
     def test_of_an_ended_run_changes_nothing(self, command: Command, tasks: Tasks) -> None:
         tasks.end("SUCCEEDED")
@@ -335,3 +347,11 @@ class TestResults:
         done = command("status", "--wait", "demo-1")
         assert done.code == 0
         assert "kubectl --namespace kubeflow port-forward service/seaweedfs 9000:9000" in done.told
+
+    def test_fetch_without_keys_says_where_they_are(
+        self, command: Command, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        fetched = command("fetch", "demo-1", "--namespace", "team")
+        assert fetched.code == 1
+        assert "kubectl --namespace team get secret medseg-s3 -o yaml" in fetched.told

@@ -244,6 +244,12 @@ def test_list(kfp: Breaking, schedule: Schedule, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines() == [weekly]
 
 
+def test_settings_without_a_recipe_are_refused(kfp: Breaking, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schedule", "list", "--set", "name=a", "--endpoint", kfp.url]) == 1
+    assert "--set name=a: there is no recipe to change" in capsys.readouterr().err
+    assert not kfp.requests
+
+
 def test_many_schedules_come_in_pages(kfp: Breaking, schedule: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.schedule.recurring.PAGE", 1)
     for name in ("a", "b", "weekly"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.pipelines.conftest import Command
-from tests.pipelines.kfp_server import KfpServer
+from tests.pipelines.kfp_server import KfpServer, RefusedError, Request
 
 RECIPE = "dataset: {name: hip, source: s3://medseg/raw/hip}\nmodels: [unet, unet3d]\n"
 
@@ -81,10 +82,12 @@ class TestLaterSubmit:
     ("setting", "rule"),
     [
         ("store=/data/store", "is a folder: give s3://bucket"),
+        ("store=s3://", "store = 's3://' names no bucket: give s3://bucket"),
+        ("dataset.source=null", "dataset.source = None names no scans"),
+        ("dataset.source=s3://", "dataset.source = 's3://' names no scans"),
         ("store.access_key=mine", "that cluster.store_secret names (medseg-s3)"),
         ("dataset.source=scans", "rclone copy scans REMOTE:medseg/raw/hip"),
         ("dataset.deidentify.key=file:my.key", "that cluster.pseudonym_secret names (medseg-pseudonyms)"),
-        ("dataset.deidentify.key=env:OTHER", "--set dataset.deidentify.key=env:MEDSEG_PSEUDONYM_KEY"),
         ("weights=./encoder.pt", "weights = './encoder.pt' is a file"),
     ],
 )
@@ -95,6 +98,51 @@ def test_what_pods_cannot_reach_is_refused(
     assert refused.code == 1
     assert rule in refused.told
     assert kfp.requests == []
+
+
+def test_a_finished_data_set_needs_no_source(kfp: KfpServer, command: Command, recipe: str) -> None:
+    assert command("submit", recipe, "--set", "dataset.source=null", "--set", "dataset.version=v1").code == 0
+
+
+def test_a_package_that_pods_cannot_run_is_compiled_with_a_warning(
+    command: Command, recipe: str, tmp_path: Path
+) -> None:
+    package = tmp_path / "package.yaml"
+    compiled = command("compile", recipe, "-o", str(package), "--set", "store=/data/store")
+    assert compiled.code == 0
+    assert package.is_file()
+    assert "store = '/data/store' is a folder: give s3://bucket" in compiled.told
+    assert command("compile", recipe, "-o", str(package)).told == ""
+
+
+class LosesAnswers(KfpServer):
+    """Starts a run, but its answer does not arrive."""
+
+    loss: Exception
+
+    def answer(self, request: Request) -> Any:
+        answer = super().answer(request)
+        if request.method == "POST" and request.path.endswith("/runs"):
+            raise self.loss
+        return answer
+
+
+@pytest.mark.parametrize("loss", [RefusedError(504, "upstream request timeout"), ConnectionResetError()])
+def test_a_lost_answer_is_told(command: Command, recipe: str, loss: Exception) -> None:
+    with LosesAnswers() as server:
+        server.loss = loss
+        lost = command("submit", recipe, "--endpoint", server.url)
+        assert (lost.code, len(server.runs)) == (1, 1)
+        looking = f"python -m pipelines status --endpoint {server.url}"
+        assert f"the run may have started: look with {looking} before submitting again" in lost.told
+
+
+def test_a_refused_run_has_not_started(command: Command, recipe: str) -> None:
+    with LosesAnswers() as server:
+        server.loss = RefusedError(403, "not allowed")
+        refused = command("submit", recipe, "--endpoint", server.url)
+        assert "does not allow this" in refused.told
+        assert "may have started" not in refused.told
 
 
 def test_a_model_that_does_not_exist_is_refused(kfp: KfpServer, command: Command, recipe: str) -> None:

@@ -56,9 +56,9 @@ def begins(run: Store, model: str = "unetr") -> Callable[[], bool]:
     return has_begun
 
 
-def last_sign(run: Store, model: str, age: timedelta, working: bool = True) -> None:
+def last_sign(run: Store, model: str, age: timedelta, state: life.State = "working") -> None:
     at = (datetime.now(UTC) - age).isoformat()
-    run.put_bytes(artifacts.sign_key(model), Sign(at=at, working=working).to_bytes())
+    run.put_bytes(artifacts.sign_key(model), Sign(at=at, state=state).to_bytes())
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed"])
@@ -78,24 +78,54 @@ def test_between_two_trainings_a_model_keeps_its_place(run: Store) -> None:
     assert not begins(run)()
 
 
-def test_a_model_whose_pods_are_gone_is_not_waited_for(run: Store) -> None:
-    last_sign(run, "unet", life.SILENCE - timedelta(minutes=1))
-    last_sign(run, "segformer", life.SILENCE + timedelta(minutes=1))
-    assert begins(run)(5)
+MINUTE = timedelta(minutes=1)
 
 
-def test_what_failed_in_an_earlier_start_of_the_run_counts_when_it_works_again(run: Store) -> None:
+@pytest.mark.parametrize(
+    ("state", "age", "waited_for"),
+    [
+        ("working", life.SILENCE - MINUTE, True),
+        ("working", life.SILENCE + MINUTE, False),
+        ("expected", life.SILENCE + MINUTE, True),
+        ("paused", life.PATIENCE - MINUTE, True),
+        ("paused", life.PATIENCE + MINUTE, False),
+    ],
+)
+def test_a_pod_that_is_gone_is_waited_for_less_long_than_one_to_come(
+    run: Store, state: life.State, age: timedelta, waited_for: bool
+) -> None:
+    last_sign(run, "unet", timedelta())
+    last_sign(run, "segformer", age, state)
+    assert begins(run)() != waited_for
+
+
+def test_a_run_that_is_started_again_counts_anew(run: Store) -> None:
     for model in ("unet", "segformer"):
         ended(run, model, "failed")
-        last_sign(run, model, timedelta(), working=True)
-    assert not begins(run)()
+        last_sign(run, model, timedelta(days=1), "paused")
+    record_run(recipe_from_yaml(RECIPE, "test"), run.uri)
+    assert not begins(run)(), "both are tried again, and their pods are still to come"
+
+
+def test_a_store_that_does_not_answer_is_waited_for(run: Store) -> None:
+    has_begun = begins(run)
+    assert not has_begun()
+    folder = run.local_path(artifacts.SIGNS_FOLDER) or Path()
+    folder.rename(folder.with_name("away"))
+    folder.write_text("no folder")
+    assert not has_begun()
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    ended(run, "unet")
+    last_sign(run, "unet", timedelta(), "paused")
+    assert has_begun(5)
 
 
 def test_below_the_limit_it_begins_at_once_and_takes_a_place(run: Store) -> None:
     assert begins(run, "segformer")(5)
     sign = life.read_sign(run, "segformer")
     assert sign is not None
-    assert sign.working
+    assert sign.state == "expected"
 
 
 def test_signs_come_from_the_beginning_to_the_end(run: Store) -> None:
@@ -106,7 +136,7 @@ def test_signs_come_from_the_beginning_to_the_end(run: Store) -> None:
     after = life.read_sign(run, "unet")
     assert inside is not None
     assert after is not None
-    assert (inside.working, after.working) == (True, False)
+    assert (inside.state, after.state) == ("working", "paused")
     assert datetime.fromisoformat(inside.at) >= before
 
 

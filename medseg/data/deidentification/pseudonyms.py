@@ -60,6 +60,12 @@ def _plain(identity: str) -> str:
     return unicodedata.normalize("NFC", identity.strip(" \0"))
 
 
+def key_variable(config: DeidentifyConfig) -> str:
+    """The environment variable that a key comes in, unless it comes in a file."""
+    kind, _, name = (config.key or "").partition(":")
+    return name if kind == "env" else KEY_VARIABLE
+
+
 def load_key(config: DeidentifyConfig, key_folder: Path) -> bytes:
     """The key of the pseudonyms: the one the recipe names, $MEDSEG_PSEUDONYM_KEY, or a key file of this machine.
 
