@@ -389,6 +389,9 @@ class Status(Artifact):
     updated: str
 
 
+SignState = Literal["expected", "working", "paused"]
+
+
 class Sign(Artifact):
     """``alive/<model>.json``: the last sign of life of a model in this start of the run.
 
@@ -397,7 +400,7 @@ class Sign(Artifact):
     """
 
     at: Annotated[str, AfterValidator(_instant)]
-    state: Literal["expected", "working", "paused"]
+    state: SignState
 
 
 class CalibrationBin(BaseModel):

@@ -8,18 +8,15 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Literal
 
 from medseg import artifacts
-from medseg.artifacts import Sign
+from medseg.artifacts import Sign, SignState
 from medseg.config import Recipe
 from medseg.errors import NotFoundError, StorageError
 from medseg.stages.record import now, read_status
 from medseg.storage import Store, open_store
 
 log = logging.getLogger(__name__)
-
-State = Literal["expected", "working", "paused"]
 
 BEAT_S = 60.0
 SILENCE = timedelta(minutes=15)  # of a pod at work, after which it is gone
@@ -47,7 +44,7 @@ def _beat(run: Store, model: str, ended: threading.Event) -> None:
         ended.wait(BEAT_S)
 
 
-def _tell(run: Store, model: str, state: State) -> None:
+def _tell(run: Store, model: str, state: SignState) -> None:
     """A store that does not answer for a while must not end a training."""
     try:
         write_sign(run, model, state)
@@ -55,7 +52,7 @@ def _tell(run: Store, model: str, state: State) -> None:
         log.warning("%s: its sign of life was not written: %s", model, error)
 
 
-def write_sign(run: Store, model: str, state: State) -> None:
+def write_sign(run: Store, model: str, state: SignState) -> None:
     run.put_bytes(artifacts.sign_key(model), Sign(at=now(), state=state).to_bytes())
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from medseg import artifacts
-from medseg.artifacts import Sign, Status
+from medseg.artifacts import Sign, SignState, Status
 from medseg.config import recipe_from_yaml
 from medseg.errors import StageError
 from medseg.stages import life
@@ -56,7 +56,7 @@ def begins(run: Store, model: str = "unetr") -> Callable[[], bool]:
     return has_begun
 
 
-def last_sign(run: Store, model: str, age: timedelta, state: life.State = "working") -> None:
+def last_sign(run: Store, model: str, age: timedelta, state: SignState = "working") -> None:
     at = (datetime.now(UTC) - age).isoformat()
     run.put_bytes(artifacts.sign_key(model), Sign(at=at, state=state).to_bytes())
 
@@ -92,7 +92,7 @@ MINUTE = timedelta(minutes=1)
     ],
 )
 def test_a_pod_that_is_gone_is_waited_for_less_long_than_one_to_come(
-    run: Store, state: life.State, age: timedelta, waited_for: bool
+    run: Store, state: SignState, age: timedelta, waited_for: bool
 ) -> None:
     last_sign(run, "unet", timedelta())
     last_sign(run, "segformer", age, state)
