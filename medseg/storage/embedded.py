@@ -23,6 +23,8 @@ FOLDER_VARIABLE = (
 )
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
+UNFINISHED = ".rclone_temp_"  # begins the names of files that the server still writes
+STALE_S = 600.0  # an unfinished file that has not grown for so long was left by a process that was killed
 OPTIONS = (
     *("--config", ""),  # never the user's own rclone configuration
     # Another server may write to the folder, so nothing is remembered for long. Not 0: every request would then read
@@ -57,6 +59,8 @@ def embedded_server(folder: Path) -> Iterator[Endpoint]:
     """
     folder = folder.absolute()
     (folder / BUCKET).mkdir(parents=True, exist_ok=True)
+    for left in (file for file in folder.rglob(f"{UNFINISHED}*") if not _is_growing(file)):
+        left.unlink(missing_ok=True)
     log_path = folder.parent / f"{folder.name}.log"
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
@@ -68,6 +72,22 @@ def embedded_server(folder: Path) -> Iterator[Endpoint]:
         yield endpoint
     finally:
         _stop(process)
+
+
+def is_being_replaced(path: Path) -> bool:
+    """Whether an object that the embedded server just missed, a file at ``path``, may be there at the next look.
+
+    rclone removes an object before it renames the new one into its place: readers miss it for some milliseconds, and
+    find either the new one or, beside it, the file that will be it.
+    """
+    return path.is_file() or any(_is_growing(file) for file in path.parent.glob(f"{UNFINISHED}*"))
+
+
+def _is_growing(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime < STALE_S
+    except FileNotFoundError:
+        return True  # it was finished this very moment
 
 
 def _launch(folder: Path, log_path: Path, listener: socket.socket, endpoint: Endpoint) -> subprocess.Popen[bytes]:

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from medseg.storage.embedded import UNFINISHED
 from medseg.storage.files import TEMPORARY, copy_whole, link_whole, naming, write_whole
 from medseg.storage.store import Store, StoredObject, check_key
 
-HIDDEN = (TEMPORARY, ".rclone_temp_")  # unfinished files: ours, and those of an embedded server over this folder
+HIDDEN = (TEMPORARY, UNFINISHED)  # unfinished files: ours, and those of an embedded server over this folder
 
 
 class LocalStore(Store):

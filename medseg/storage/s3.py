@@ -18,7 +18,7 @@ from minio.error import S3Error
 from urllib3.exceptions import ProtocolError
 
 from medseg.errors import NotFoundError, StorageError
-from medseg.storage.embedded import FOLDER_VARIABLE
+from medseg.storage.embedded import FOLDER_VARIABLE, is_being_replaced
 from medseg.storage.files import naming, write_whole
 from medseg.storage.s3_client import client, endpoint_url
 from medseg.storage.s3_errors import FAULTS, error_code, full, named_error, no_bucket
@@ -140,16 +140,17 @@ class S3Store(Store):
             try:
                 return request()
             except FAULTS as error:
-                if attempt == ATTEMPTS or not self._may_pass(error, attempt):
+                if attempt == ATTEMPTS or not self._may_pass(key, error):
                     uri = f"{self.uri}/{key}" if key else self.uri
                     raise named_error(error, uri, self._bucket, self._endpoint) from error
             time.sleep(PAUSE_S * random.uniform(1, 1.5) * 2 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
 
-    def _may_pass(self, error: Exception, attempt: int) -> bool:
-        # rclone removes an object before it renames a new one into its place: readers miss it for some milliseconds
-        being_replaced = self._embedded_folder and error_code(error) == "NoSuchKey" and attempt == 1
-        return bool(being_replaced) or isinstance(error, ProtocolError) or error_code(error) == "RequestTimeout"
+    def _may_pass(self, key: str, error: Exception) -> bool:
+        code = error_code(error)
+        if self._embedded_folder and code == "NoSuchKey":
+            return is_being_replaced(Path(self._embedded_folder, self._bucket, self._name(key)))
+        return isinstance(error, ProtocolError) or code == "RequestTimeout"
 
     def _check_bucket(self) -> None:
         """Tell a missing bucket, a fault of the set-up, from a missing object: a HEAD request does not."""

@@ -37,6 +37,18 @@ with session(StoreConfig(embedded_folder=Path(sys.argv[1]))) as uri:
         raise
 """
 
+WRITER = """
+import sys
+from pathlib import Path
+from medseg.config import StoreConfig
+from medseg.storage import open_store, session
+with session(StoreConfig(embedded_folder=Path(sys.argv[1]))) as uri:
+    store, data = open_store(uri), bytes(3_000_000)
+    while True:
+        store.put_bytes("checkpoint", data)
+        print("written", flush=True)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -73,6 +85,31 @@ def test_a_killed_owner_leaves_no_server(owner: tuple[subprocess.Popen[str], int
     process.send_signal(how)
     process.wait(10)
     assert _ends(server)
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.01, 0.02, 0.03])
+def test_an_object_outlives_the_owner_that_was_killed_while_it_replaced_it(folder: Path, pause_s: float) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells a server that its owner was killed")
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        time.sleep(pause_s)
+        (server,) = (int(one) for one in Path(f"/proc/{writer.pid}/task/{writer.pid}/children").read_text().split())
+        writer.kill()
+    assert _ends(server)
+    assert [(path.name, path.stat().st_size) for path in (folder / "medseg").iterdir()] == [("checkpoint", 3_000_000)]
+
+
+def test_what_a_killed_upload_left_is_removed_by_a_later_server_but_not_what_another_one_writes(folder: Path) -> None:
+    left, written = (folder / "medseg" / "run" / f".rclone_temp_multipart_{name}" for name in ("left", "written"))
+    left.parent.mkdir(parents=True)
+    for file in (left, written):
+        file.write_bytes(b"part")
+    os.utime(left, (time.time() - 3600,) * 2)
+    with embedded_server(folder):
+        assert written.exists()
+        assert not left.exists()
 
 
 def test_the_keys_are_not_in_the_process_list(owner: tuple[subprocess.Popen[str], int]) -> None:
