@@ -71,6 +71,17 @@ def wait_until(condition: Callable[[], object], seconds: float) -> None:
         time.sleep(0.2)
 
 
+def read_until(text: str, process: subprocess.Popen[str]) -> None:
+    """Passes once a line holds the text, shows all that was said where the process ends without it."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if text in line:
+            return
+    pytest.fail(f"exit status {process.wait()}, and nothing of {text!r} in\n{''.join(said)}")
+
+
 def test_a_run_ends_with_the_leaderboard_and_a_failed_model_fails_it_at_the_gate(recipe: Path, start: Start) -> None:
     process = start("models.0.set={train.learning_rate: 1.0e+38, train.optimizer: sgd}")
     output, _ = process.communicate(timeout=280)
@@ -97,8 +108,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_and_redoes_no_finished_model(r
     killed.send_signal(signal.SIGKILL)
     wait_until(lambda: not processes_of(recipe.parent, but=killed.pid), 10)  # not yet reaped, and still its tasks end
     second = start(*long)
-    assert second.stdout is not None
-    assert any("segformer seed 0: goes on from its checkpoint at step" in line for line in second.stdout)
+    read_until("segformer seed 0: goes on from its checkpoint at step", second)
     assert (finished / "model.pt").stat().st_mtime_ns == trained
 
 
