@@ -143,6 +143,8 @@ def _parse(data: bytes, path: Path) -> nibabel.Nifti1Image:
         nifti = kind.from_stream(BytesIO(data))
     except (ImageFileError, HeaderDataError, OSError, ValueError, KeyError) as error:
         raise RejectedFileError("unreadable-nifti", f"NIfTI header is damaged: {error}", path) from error
+    if nifti.dataobj.offset < kind.header_class.sizeof_hdr:
+        raise RejectedFileError("unreadable-nifti", "is the header of a .hdr and .img pair: holds no voxels", path)
     voxels = int(np.prod(nifti.shape, dtype=object))  # Python's integers: a damaged header may promise anything
     stored: Any = nifti.dataobj
     needed = int(stored.offset) + voxels * nifti.get_data_dtype().itemsize
