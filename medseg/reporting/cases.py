@@ -12,7 +12,7 @@ from medseg.reporting.results import UnitResult
 
 MOST_DISAGREED = 3
 # what a Dice of 0 comes from, where no overlap is to be seen in any slice
-REMARKS = {"reference-empty": "(invented)", "prediction-empty": "(missed)", "not-predicted": "(not predicted)"}
+REMARKS = {"reference-empty": "invented", "prediction-empty": "missed", "not-predicted": "not predicted"}
 
 
 @dataclass(frozen=True)

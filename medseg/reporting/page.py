@@ -89,6 +89,7 @@ def render(
         pareto=pareto_pictures(rows),
         calibration=calibration(results, scored, models),
         gallery=gallery,
+        volumes=any(one.frame and one.frame.depth > 1 for drawn in gallery.models.values() for one in drawn),
         repeated=[model for model in scored if len(results.of_model(model)) > 1],
         anatomical=bool(results.dataset and results.dataset.modality in ("ct", "mr")),
         class_swatches=_swatches(results),

@@ -14,7 +14,7 @@ from medseg.metrics.case import score_case
 from medseg.metrics.table import ScoreRow, write_metrics
 from medseg.reporting.changes import Change
 from medseg.reporting.comparisons import comparisons
-from medseg.reporting.gallery import gallery
+from medseg.reporting.gallery import Drawing, gallery
 from medseg.reporting.leaderboard import rank_models
 from medseg.reporting.page import render
 from medseg.reporting.run_reader import read_run
@@ -31,11 +31,20 @@ MADE = "2026-01-02T03:04:05+00:00"
 WORSE = Change("unet", "demo-0", "2026-01-01", 0.9, 0.8, 3, -0.2, -0.05, p=0.001, p_holm=0.002, worse=True)
 
 
-def rendered(run: ScratchRun, trend: Trend | None = None) -> str:
+def rendered(run: ScratchRun, trend: Trend | None = None, flat: bool = False) -> str:
+    """The page; ``flat``: with its cases drawn as if they had one slice."""
     results = read_run(run.uri)
     compared = comparisons(results)
     rows = rank_models(results, compared)
-    return render(results, rows, compared, trend, gallery(results, [row.model for row in rows]), MADE)
+    drawn = gallery(results, [row.model for row in rows])
+    if flat:
+        drawn = replace(drawn, models={name: [flattened(one) for one in cases] for name, cases in drawn.models.items()})
+    return render(results, rows, compared, trend, drawn, MADE)
+
+
+def flattened(drawing: Drawing) -> Drawing:
+    assert drawing.frame
+    return replace(drawing, frame=replace(drawing.frame, slices=(0,), start=0, depth=1))
 
 
 def headings(page: str) -> list[str]:
@@ -100,8 +109,15 @@ def test_a_class_that_is_missed_or_invented_is_said_beside_its_dice_of_0(run: Sc
         rows += [ScoreRow(case, case, score) for score in scores]
     run.put("unet", METRICS_FILE, write_metrics(rows))
     page = rendered(run)
-    assert "Dice 0.000 (liver 0.000 (missed), tumour 0.000 (missed))" in page
-    assert "Dice 0.500 (liver 1.000, tumour 0.000 (invented))" in page
+    assert "Dice 0.000 (liver 0.000 missed, tumour 0.000 missed)" in page
+    assert "Dice 0.500 (liver 1.000, tumour 0.000 invented)" in page
+
+
+def test_slices_are_spoken_of_where_there_are_slices(run: ScratchRun):
+    run.config(["unet"])
+    run.succeed("unet", 1)
+    assert "Shown first is the slice" in rendered(run)
+    assert "the slice" not in rendered(run, flat=True)
 
 
 def test_models_that_got_worse_are_named_before_all_else(run: ScratchRun):
