@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from medseg.metrics.aggregate import case_names, case_scores, class_names, mean_
 from medseg.reporting.results import UnitResult
 
 MOST_DISAGREED = 3
+# what a Dice of 0 comes from, where no overlap is to be seen in any slice
+REMARKS = {"reference-empty": "invented", "prediction-empty": "missed", "not-predicted": "not predicted"}
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class ShownCase:
     Attributes:
         place: ``best``, ``median``, ``worst``, ``only``, or ``disagreed``.
         dice: mean over classes; ``dice_per_class`` leaves out the undefined ones.
+        remarks: class name to why its Dice is 0, where a mask is empty.
     """
 
     unit: UnitResult
@@ -27,6 +30,7 @@ class ShownCase:
     case: str
     dice: float
     dice_per_class: dict[str, float]
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ def _scored_cases(unit: UnitResult) -> dict[str, ShownCase]:
     names, classes = case_names([unit.rows]), class_names([unit.rows])
     dice = case_scores([unit.rows], "dice")
     means = mean_of_defined(dice, axis=1)
+    remarks: dict[str, dict[str, str]] = {}
+    for row in unit.rows:
+        if remark := REMARKS.get(row.score.flag):
+            remarks.setdefault(row.case, {})[row.score.class_name] = remark
     return {
         name: ShownCase(
             unit,
@@ -77,6 +85,7 @@ def _scored_cases(unit: UnitResult) -> dict[str, ShownCase]:
             name,
             float(means[index]),
             {label: float(value) for label, value in zip(classes, dice[index], strict=True) if not np.isnan(value)},
+            remarks.get(name, {}),
         )
         for index, name in enumerate(names)
         if not np.isnan(means[index])

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medseg.artifacts import Plan
+from medseg.artifacts import Plan, Splits
 from medseg.config import Recipe
 from medseg.errors import RecipeError
 from medseg.models import registry
 from medseg.reporting.results import RunResults
+
+MODALITIES = {"ct": "CT", "mr": "MR", "xray": "X-ray"}  # the others are words
 
 Facts = list[tuple[str, str]]  # name and value
 
@@ -21,7 +23,7 @@ def data_facts(results: RunResults) -> Facts:
         facts += [
             ("Data set", dataset.name),
             ("Version", dataset.version),
-            ("Modality", f"{dataset.modality}, {dataset.dimensions}D"),
+            ("Modality", f"{MODALITIES.get(dataset.modality, dataset.modality)}, {dataset.dimensions}D"),
             ("Classes", ", ".join(dataset.foreground)),
             ("Layout of the source", dataset.layout),
         ]
@@ -31,15 +33,22 @@ def data_facts(results: RunResults) -> Facts:
     if splits := results.splits:
         sizes = {(len(fold.train), len(fold.validation)) for fold in splits.folds}
         parts = " or ".join(f"{train} training and {validation} validation" for train, validation in sorted(sizes))
-        facts.append(
-            ("Split by patient", f"{parts} cases in {len(splits.folds)} fold(s), {len(splits.test)} test cases")
-        )
+        folds = "1 fold" if len(splits.folds) == 1 else f"{len(splits.folds)} folds"
+        facts.append(("Split by patient", f"{parts} cases in {folds}, {_test_set(results, splits)}"))
     if plan := results.plan:
         facts += [
             ("Training grid", _grid(plan)),
             ("Intensities", ", ".join({n.method: "" for n in plan.normalization}) or "as they are"),
         ]
     return facts
+
+
+def _test_set(results: RunResults, splits: Splits) -> str:
+    """How many cases, and how many patients, whom the intervals are drawn over, where that is known."""
+    count = "1 test case" if len(splits.test) == 1 else f"{len(splits.test)} test cases"
+    test = set(splits.test)
+    patients = {case.patient for case in results.cases if case.case in test}
+    return f"{count} of {len(patients)} patient{'s' * (len(patients) != 1)}" if patients else count
 
 
 def _grid(plan: Plan) -> str:

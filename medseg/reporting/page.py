@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from medseg import __version__
@@ -27,6 +26,7 @@ from medseg.reporting.trend import Trend
 from medseg.reporting.wording import decimal, interval_text, joined, p_text
 
 MOST_PAIRS_OPEN = 12  # longer tables are folded
+MOST_PAIRS_PRINTED = 60  # longer ones stay folded on paper
 MOST_MATRICES_PRINTED = 8  # of more, paper shows the first
 
 
@@ -36,6 +36,7 @@ def render(
     comparisons: Mapping[str, Comparison],
     trend: Trend | None,
     gallery: Gallery,
+    made: str,
 ) -> str:
     """The whole page; only the line of the time stamp differs between two calls with equal arguments.
 
@@ -43,6 +44,7 @@ def render(
         rows, comparisons: leaderboard and comparisons of the same results.
         trend: against the run before; None where there is none.
         gallery: drawn cases of the same results.
+        made: time stamp.
     """
     environment = template_environment()
     environment.globals |= {
@@ -50,6 +52,7 @@ def render(
         **{"interval": interval_text, "data_uri": data_uri, "side": PICTURE_PIXELS},
         **{
             "most_pairs_open": MOST_PAIRS_OPEN,
+            "most_pairs_printed": MOST_PAIRS_PRINTED,
             "most_matrices_printed": MOST_MATRICES_PRINTED,
             "describe_worse": describe_worse,
         },
@@ -60,7 +63,7 @@ def render(
     return environment.get_template("report.html").render(
         title=results.title,
         run_id=results.run_id,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        made=made,
         version=__version__,
         standings=standing_groups(rows, comparisons, COLUMNS),
         further=standing_groups(rows, comparisons, FURTHER_COLUMNS),
@@ -86,6 +89,7 @@ def render(
         pareto=pareto_pictures(rows),
         calibration=calibration(results, scored, models),
         gallery=gallery,
+        volumes=any(one.frame and one.frame.depth > 1 for drawn in gallery.models.values() for one in drawn),
         repeated=[model for model in scored if len(results.of_model(model)) > 1],
         anatomical=bool(results.dataset and results.dataset.modality in ("ct", "mr")),
         class_swatches=_swatches(results),

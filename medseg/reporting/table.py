@@ -86,7 +86,7 @@ class Table:
         return "".join(f"| {' | '.join(line)} |\n" for line in zip(*aligned, strict=True))
 
     def latex(self) -> str:
-        """The same as a table of the package booktabs, every special character escaped."""
+        """The same as a table of the package booktabs, no wider than the text, every special character escaped."""
         import pandas as pd
 
         headings, *cells = self.printed()
@@ -98,7 +98,9 @@ class Table:
             label=f"tab:{self.name}",
             column_format="".join("l" if column.kind is str else "r" for column in self.shown),
         )
-        return "% needs \\usepackage{booktabs}\n" + text.replace("\\begin{tabular}", "\\small\n\\begin{tabular}")
+        text = text.replace("\\begin{tabular}", "\\small\n\\begin{adjustbox}{max width=\\textwidth}\n\\begin{tabular}")
+        text = text.replace("\\end{tabular}", "\\end{tabular}\n\\end{adjustbox}")
+        return "% needs \\usepackage{booktabs,adjustbox}\n" + text
 
     @property
     def shown(self) -> list[Column]:

@@ -58,6 +58,7 @@ def report(run_uri: str) -> Report:
     from medseg.reporting.page import render
     from medseg.reporting.tensorboard import write_tensorboard
 
+    made = now()
     results = read_run(run_uri)
     trend, faults = find_trend(results)
     results = replace(results, faults=[*results.faults, *faults])
@@ -67,11 +68,12 @@ def report(run_uri: str) -> Report:
         log.warning("report: %s", fault)
     with tempfile.TemporaryDirectory(prefix="medseg-report-") as scratch:
         folder = Path(scratch)
-        for name, data in _files(results, rows, compared, trend).items():
+        for name, data in _files(results, rows, compared, trend, made).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         drawn = gallery(results, [row.model for row in rows])
-        (folder / REPORT_FILE).write_text(render(results, rows, compared, trend, drawn), encoding="utf-8")
+        page = render(results, rows, compared, trend, drawn, made)
+        (folder / REPORT_FILE).write_text(page, encoding="utf-8")
         write_tensorboard(results, drawn, folder / TENSORBOARD_FOLDER)
         _put(folder, open_store(artifacts.join(run_uri, REPORT_FOLDER)))
     if record := record_of(results, rows):
@@ -132,7 +134,11 @@ def _refuse_worse(results: RunResults) -> None:
 
 
 def _files(
-    results: RunResults, rows: Sequence[LeaderboardRow], compared: Mapping[str, Comparison], trend: Trend | None
+    results: RunResults,
+    rows: Sequence[LeaderboardRow],
+    compared: Mapping[str, Comparison],
+    trend: Trend | None,
+    made: str,
 ) -> dict[str, bytes]:
     """What lies beside the page, by its path in the report's folder."""
     from medseg.reporting import score_tables
@@ -154,7 +160,7 @@ def _files(
     )
     files = {name: data for table in tables for name, data in table.files().items()}
     files[MARKDOWN_FILE] = summary_markdown(rows, results.title, trend).encode()
-    found = results_of_run(results, rows, compared, trend, now())
+    found = results_of_run(results, rows, compared, trend, made)
     files[RESULTS_FILE] = found.to_bytes()
     files[RESULTS_SCHEMA_FILE] = schema()
     for model in models:

@@ -46,6 +46,7 @@ addEventListener("load", () => {
     pictures: document.images.length,
     broken: [...document.images].filter((e) => e.complete && !e.naturalWidth).map((e) => e.alt),
     sorted,
+    sortable: seen(dice),
     ariaSort: dice.parentElement.getAttribute("aria-sort"),
     slides,
     seen: figure.querySelector(".place").textContent,

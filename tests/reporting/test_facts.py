@@ -34,3 +34,16 @@ def test_the_training_grid_and_the_intensities_are_those_of_the_plan(
     plan = results.plan if steps is None else results.plan.model_copy(update={"steps": steps})
     facts = dict(data_facts(replace(results, plan=plan)))
     assert (facts["Training grid"], facts["Intensities"]) == (grid, intensities)
+
+
+def test_the_test_set_is_told_in_cases_and_patients(tmp_path: Path):
+    run = ScratchRun(tmp_path)
+    run.succeed("unet")
+    results = read_run(run.uri)
+    facts = dict(data_facts(results))
+    assert facts["Modality"] == "CT, 3D"
+    assert facts["Split by patient"] == "1 training and 1 validation cases in 1 fold, 3 test cases of 3 patients"
+    same = replace(results, cases=[replace(case, patient="one") for case in results.cases])
+    assert dict(data_facts(same))["Split by patient"].endswith("3 test cases of 1 patient")
+    unknown = replace(results, cases=[])
+    assert dict(data_facts(unknown))["Split by patient"].endswith("3 test cases")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,7 +14,7 @@ from matplotlib.text import Text
 from medseg.reporting.figures.boxes import MOST_SHAPES, draw_boxes
 from medseg.reporting.figures.calibration import draw_reliability
 from medseg.reporting.figures.curves import Curve, draw_curves
-from medseg.reporting.figures.matrix import draw_matrix
+from medseg.reporting.figures.matrix import SHADES, draw_matrix
 from medseg.reporting.figures.pareto import Candidate, draw_pareto
 from medseg.reporting.figures.style import appearance, svg
 
@@ -72,6 +73,21 @@ def test_no_text_is_cut_or_covers_another(name):
     assert not cut
     pairs = combinations(shown, 2)
     assert not [(one.get_text(), other.get_text()) for one, other in pairs if extents[one].overlaps(extents[other])]
+
+
+@pytest.mark.parametrize("shade", np.linspace(0, 1, 21))
+def test_a_number_on_any_shade_can_be_read(shade):
+    figure = draw_matrix(np.array([[shade]]), [["80"]], ["a"], ["a"], "worse", "better", 0.5)
+    (number,) = [text for text in texts(figure) if text.get_text() == "80"]
+    light, dark = sorted((luminance(number.get_color()), luminance(mpl.colormaps[SHADES](shade))), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG's least contrast of text
+
+
+def luminance(colour: str | tuple[float, ...]) -> float:
+    """Relative luminance as WCAG defines it."""
+    parts = np.array(mpl.colors.to_rgb(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def test_equal_numbers_give_equal_svg():

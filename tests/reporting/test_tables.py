@@ -68,6 +68,8 @@ def test_latex_is_a_table_of_booktabs_with_every_special_character_escaped() -> 
     text = TABLE.latex()
     assert "\\caption{Pets, and 95\\% of their owners}" in text
     assert "\\begin{tabular}{lrrr}\n\\toprule\nName & Legs & Mass (kg) & Tame \\\\\n\\midrule\n" in text
+    assert text.index("\\begin{adjustbox}{max width=\\textwidth}") < text.index("\\begin{tabular}")
+    assert text.index("\\end{tabular}") < text.index("\\end{adjustbox}")
     assert "a\\_b|<c> 5\\% & 4 & 0.30 (0.10 to 0.50) & very \\\\\nfish & – & – & – \\\\\n\\bottomrule" in text
 
 

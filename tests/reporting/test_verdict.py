@@ -57,6 +57,14 @@ def test_one_lost_case_against_many_small_gains_is_no_verdict():
     assert not found.pairs[0].significant
 
 
+def test_a_lead_of_most_cases_whose_mean_is_unsure_says_both():
+    better = [score + 0.01 for score in spread_out(0.9)]
+    text = " ".join(sentences(comparison({"a": [*better[:-1], 0.85], "b": spread_out(0.9)})))
+    assert "a is first" in text
+    assert "significant after Holm correction" in text
+    assert "although the interval of the lead holds 0: most cases lean its way, and a few go far the other way;" in text
+
+
 def test_five_cases_can_prove_nothing():
     few = " ".join(sentences(comparison({"a": spread_out(0.9, 5), "b": spread_out(0.5, 5)})))
     assert "With 5 test cases no difference can be significant" in few  # 2 / 2^5 > 0.05

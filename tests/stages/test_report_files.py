@@ -186,6 +186,8 @@ def test_two_reports_are_equal_byte_for_byte_but_for_the_time_stamp(big: Scratch
     report(big.uri)
     second = files(big)
     assert first["index.html"].count(b"<time ") == 1
+    (made,) = re.findall(rb'<time datetime="(.*?)"', first["index.html"])
+    assert json.loads(first["results.json"])["made"] == made.decode()
     stamps = {"index.html": b"<time ", "results.json": b'"made": '}
     for name, data in first.items():
         lines = zip(data.splitlines(), second[name].splitlines(), strict=True)

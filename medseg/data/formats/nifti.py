@@ -145,6 +145,8 @@ def _parse(data: bytes, path: Path) -> nibabel.Nifti1Image:
         raise RejectedFileError("unreadable-nifti", f"NIfTI header is damaged: {error}", path) from error
     voxels = int(np.prod(nifti.shape, dtype=object))  # Python's integers: a damaged header may promise anything
     stored: Any = nifti.dataobj
+    if stored.offset < kind.header_class.sizeof_hdr:
+        raise RejectedFileError("unreadable-nifti", "is the header of a .hdr and .img pair: holds no voxels", path)
     needed = int(stored.offset) + voxels * nifti.get_data_dtype().itemsize
     if len(data) < needed:
         raise RejectedFileError("truncated", f"the header promises {needed} bytes, the file holds {len(data)}", path)

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from medseg.reporting.figures.style import INK, STYLE
+from medseg.reporting.figures.style import STYLE
 
 SHADES = "Blues"
-DARK = 0.55  # from this shade on letters are white
+DARK = 0.72  # from this shade on letters are white, before black: 4.5 to 1 or more on every shade
 LETTER_INCHES = 0.085  # of a row's name, at 10 points
 
 
@@ -43,7 +43,7 @@ def draw_matrix(
             np.ma.masked_invalid(shades), cmap=SHADES, vmin=0, vmax=1, edgecolors="#CCCCCC", linewidth=0.5, snap=True
         )
         for row, column in np.ndindex(shades.shape):
-            colour = "white" if shades[row, column] >= DARK else INK
+            colour = "white" if shades[row, column] >= DARK else "black"
             if texts[row][column]:
                 axes.text(column + 0.5, row + 0.5, texts[row][column], ha="center", va="center", color=colour)
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if turned else 0)

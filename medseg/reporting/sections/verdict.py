@@ -42,7 +42,7 @@ def _lead(ranking: Ranking, leads: Mapping[str, Pair]) -> str:
     p = f"p {p_text(pair.p_holm)}"
     opening = f"{first.model} is first with mean Dice {_mean(first)}"
     if pair.significant:
-        lead = f"its lead over {second.model} is {amount}, significant after Holm correction ({p})"
+        lead = f"its lead over {second.model} is {amount}, significant after Holm correction ({p}){_despite(pair)}"
         return f"{opening}; {lead}{_seeds(pair)}."
     if pair.opposed and pair.p_holm < SIGNIFICANCE:
         return (
@@ -76,6 +76,13 @@ def _too_few(comparison: Comparison, leads: Mapping[str, Pair]) -> list[str]:
     of_cases = "a single test case" if cases == 1 else f"{cases} test cases"
     of_pairs = f" and {len(comparison.pairs)} comparisons" if len(comparison.pairs) > 1 else ""
     return [f"With {of_cases}{of_pairs} no difference can be significant, however large it is."]
+
+
+def _despite(pair: Pair) -> str:
+    """The test asks how many cases lean to one side, the interval how large their mean is; they may disagree."""
+    if not pair.low < 0 < pair.high:
+        return ""
+    return ", although the interval of the lead holds 0: most cases lean its way, and a few go far the other way"
 
 
 def _seeds(pair: Pair) -> str:

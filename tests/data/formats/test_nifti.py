@@ -132,6 +132,30 @@ def test_reference_must_hold_whole_numbers(tmp_path: Path) -> None:
     )
 
 
+def test_the_scaling_of_a_header_is_no_fraction(tmp_path: Path) -> None:
+    scaled = nibabel.Nifti1Image(reference(1, 2).astype(np.float64), AFFINE)
+    scaled.set_data_dtype(np.int16)  # as nibabel stores it: 16 bits over the range of the values, times a slope
+    nibabel.save(scaled, tmp_path / "scaled.nii")
+    assert np.abs(nibabel.load(tmp_path / "scaled.nii").get_fdata() - reference(1, 2)).max() > 1e-5
+    np.testing.assert_array_equal(read_nifti_reference(tmp_path / "scaled.nii").array[0], reference(1, 2))
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(1e30, "f4"), (-1e30, "f4"), (2**63, "u8"), (2**40, "i8")])
+def test_class_values_that_cannot_be_told_apart_are_refused(tmp_path: Path, value: float, dtype: str) -> None:
+    values = np.zeros((2, 2, 2), dtype)
+    values[0, 0, 0] = value
+    path = tmp_path / "large.nii"
+    nibabel.save(nibabel.Nifti1Image(values, AFFINE, dtype=dtype), path)
+    with pytest.raises(RejectedFileError, match=r"within 16777216 of 0 to be told apart, found"):
+        read_nifti_reference(path)
+
+
+def test_half_of_a_header_and_voxel_pair_is_no_volume(tmp_path: Path) -> None:
+    values = np.ones((2, 2, 2), np.uint8)  # so few that the header itself has bytes enough for them
+    nibabel.save(nibabel.Nifti1Pair(values, AFFINE), tmp_path / "pair.hdr")
+    assert code(tmp_path / "pair.hdr") == "unreadable-nifti"
+
+
 def test_written_twice_gives_equal_bytes_without_text(tmp_path: Path) -> None:
     first, second = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
     write_nifti(first, volume(), AFFINE)
