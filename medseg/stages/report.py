@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg import artifacts
-from medseg.artifacts import REPORT_FILE, RESULTS_FILE, RESULTS_SCHEMA_FILE, SUMMARY_FILE
+from medseg.artifacts import METRICS_FILE, REPORT_FILE, RESULTS_FILE, RESULTS_SCHEMA_FILE, SUMMARY_FILE
 from medseg.errors import StageError
 from medseg.metrics.ranking import Comparison
 from medseg.reporting.changes import describe_worse
@@ -165,7 +165,7 @@ def _files(
     files[RESULTS_SCHEMA_FILE] = schema()
     for model in models:
         own = replace(cases, rows=[row for row in cases.rows if row["model"] == model])
-        files[f"{MODELS_FOLDER}/{model}/{cases.name}.csv"] = own.csv()
+        files[f"{MODELS_FOLDER}/{model}/{METRICS_FILE}"] = own.csv()
     for summary in (summary for summary in found.models if summary.model in models):
         files[f"{MODELS_FOLDER}/{summary.model}/{SUMMARY_FILE}"] = summary.to_bytes()
     return files

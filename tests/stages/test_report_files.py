@@ -72,7 +72,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> ScratchRun:
 
 
 def test_every_file_is_there(big: ScratchRun) -> None:
-    models = {f"models/{m}/{f}" for m in ("good", "twin", "poor", "tuned") for f in ("cases.csv", "summary.json")}
+    models = {f"models/{m}/{f}" for m in ("good", "twin", "poor", "tuned") for f in ("metrics.csv", "summary.json")}
     assert {name for name in files(big) if not name.startswith("tensorboard/")} == FILES | models
 
 
@@ -139,7 +139,7 @@ def test_cases_are_one_row_per_model_case_and_class_averaged_over_seeds(big: Scr
     assert (odd["patient"], float(odd["dice"])) == ("patient_case_1", 7 / 8)
     absent = one(big, "cases", model="good", case="case_2", **{"class": "tumour"})
     assert (absent["dice"], absent["specificity"]) == ("", "1.0")
-    own = big.store.get_bytes("report/models/good/cases.csv").decode()
+    own = big.store.get_bytes("report/models/good/metrics.csv").decode()
     assert list(csv.DictReader(io.StringIO(own))) == rows(big, "cases", model="good")
 
 
