@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from medseg.cluster_config import ClusterConfig
 from pipelines.errors import ClusterError
 from pipelines.port_forward import port_forward
-from pipelines.refusals import ENDPOINT, TOKEN, named_errors
+from pipelines.refusals import ENDPOINT, LOGIN, TOKEN, named_errors
 
 if TYPE_CHECKING:
     from pipelines.kfp_client import Client
@@ -99,8 +99,8 @@ def connect(options: argparse.Namespace, namespace: str | None = None) -> Iterat
         endpoint, ui_url, hint = _reach(options, namespace, stack)
         from pipelines.kfp_client import open_client
 
-        client = open_client(endpoint, namespace, ui_url, *_token(options.token_file))
         stack.enter_context(named_errors(endpoint, namespace))
+        client = open_client(endpoint, namespace, ui_url, *_token(options.token_file))
         health = _health(client, endpoint)
         multi_user = bool(health.get("multi_user") or health.get("apiServerMultiUser"))
         version = str(health.get("tag_name") or health.get("apiServerTagName") or "unknown")
@@ -161,7 +161,7 @@ def _health(client: Client, endpoint: str) -> dict[str, Any]:
         raise ApiException(http_resp=answer)
     try:
         health = dict(json.loads(answer.data))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ClusterError(_no_kfp(client, endpoint)) from error
     if health.get("apiServerReady") is False:
         raise ClusterError(
@@ -179,5 +179,5 @@ def _no_kfp(client: Client, endpoint: str) -> str:
         return f"{endpoint} is Kubeflow Pipelines 1: version 2 is needed, 2.17 was tested"
     return (
         f"{endpoint} answers, but not as Kubeflow Pipelines (/apis/v2beta1/healthz): the endpoint needs the path under"
-        " which its UI opens, e.g. https://host/pipeline, and a token where a login page comes first (--token-file)"
+        f" which its UI opens, e.g. https://host/pipeline; {LOGIN}"
     )

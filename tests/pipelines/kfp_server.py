@@ -26,6 +26,7 @@ from tests.pipelines.kfp_tasks import Tasks
 
 V2 = "/apis/v2beta1"
 START = datetime(2026, 11, 22, 2, tzinfo=UTC)
+LOGIN_PAGE = b"<!doctype html><title>Log in to Your Account</title>"
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 
@@ -38,6 +39,7 @@ class KfpServer:
         refused: status of every answer, e.g. 403; None answers.
         version: tag of the server; 1 plays Kubeflow Pipelines 1.
         behind_ui: plays the UI in front of the API, which tells its health and logs in its own way.
+        login: of a proxy in front, whose page is the answer to all but the question for the health.
         logs: of pods, by name.
         looks: what happens before each answer about one run, one at a time.
         requests: all that came, the oldest first.
@@ -48,6 +50,7 @@ class KfpServer:
     version: str = "2.17.0"
     multi_user: bool = False
     behind_ui: bool = False
+    login: bool = False
     pipelines: dict[str, V2beta1Pipeline] = field(default_factory=dict)
     versions: dict[str, V2beta1PipelineVersion] = field(default_factory=dict)
     experiments: dict[str, V2beta1Experiment] = field(default_factory=dict)
@@ -88,6 +91,10 @@ class KfpServer:
         """Among ``looks``: the answer is an error."""
         raise RefusedError(status, "no healthy upstream")
 
+    def show_login(self) -> None:
+        """Among ``looks``: the session in front of the server has ended, and a page asks for a login."""
+        self.login = True
+
     def add_run(self, name: str, spec: Any) -> Tasks:
         """A run of a package that somebody uploaded earlier; its tasks."""
         pipeline = self._add_pipeline(V2beta1Pipeline(name=name))
@@ -120,6 +127,8 @@ class KfpServer:
         self.requests.append(request)
         if self.refused:
             raise RefusedError(self.refused, "refused by the test")
+        if self.login and not request.path.endswith("/healthz"):
+            return LOGIN_PAGE
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             raise RefusedError(401, "Request header error: there is no user identity header.")
         for method, pattern, handle in ROUTES:
@@ -232,6 +241,8 @@ class KfpServer:
     def _get_run(self, _request: Request, run_id: str) -> Any:
         if self.looks:
             self.looks.pop(0)()
+        if self.login:
+            return LOGIN_PAGE
         run = _found(self.runs, run_id)
         answer = to_json(run)
         if run.state == "CANCELING":  # seen: a terminated run ends as FAILED, a moment later

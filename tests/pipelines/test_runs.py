@@ -81,6 +81,10 @@ class TestPlan:
         version.pipeline_spec = {"root": {"dag": {"tasks": {}}}, "components": {}}
         assert "is none that medseg started" in command("status", tasks.run.run_id).told
 
+    def test_of_a_run_without_a_pipeline(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
+        tasks.run.pipeline_version_reference = None
+        assert "is none that medseg started" in command("status", tasks.run.run_id).told
+
     def test_of_a_run_whose_version_was_deleted(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
         kfp.versions.clear()
         assert "was deleted: its page still shows its tasks" in command("status", "demo-1").told
@@ -212,6 +216,13 @@ class TestFollow:
         refused = command("status", "--wait", tasks.run.run_id)
         assert refused.code == 1
         assert "the run goes on. Follow it again" in refused.told
+
+    def test_not_where_a_login_page_is_the_answer(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
+        kfp.looks[:] = [lambda: None, kfp.show_login]
+        outcome = command("status", "--wait", "demo-1")
+        assert outcome.code == 1
+        assert "the run goes on. Follow it again: python -m pipelines status --wait" in outcome.told
+        assert "gave a web page instead of an answer" in outcome.told
 
     def test_ctrl_c_leaves_the_run_going(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
         kfp.looks = [lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)]
