@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from medseg.cron import parse_cron
 from medseg.section import Count, Section
 
 
@@ -168,4 +169,4 @@ class ScheduleConfig(Section):
         cron: six fields, seconds first, in UTC: ``0 0 3 * * 1`` is every Monday at three.
     """
 
-    cron: str
+    cron: Annotated[str, AfterValidator(lambda text: parse_cron(text).text)]

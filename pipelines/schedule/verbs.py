@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from medseg.config import Recipe
+from medseg.cron import Cron, parse_cron
 from medseg.errors import RecipeError
 from pipelines.connection import Connection, connect, given
 from pipelines.errors import ClusterError
 from pipelines.pod_check import check_for_pods
 from pipelines.schedule import recurring
-from pipelines.schedule.cron import parse_cron, until_quiet
+from pipelines.schedule.quiet import until_quiet
 from pipelines.schedule.recurring import Settings, is_on
 from pipelines.upload import experiment_id, upload
 
@@ -110,7 +111,7 @@ def _checked(recipe: Recipe, where: str) -> str:
             " schedule has none: remove it, or --set run_id=null"
         )
     check_for_pods(recipe, where)
-    return parse_cron(recipe.schedule.cron, where).text
+    return recipe.schedule.cron
 
 
 def _wanted(connection: Connection, recipe: Recipe, cron: str) -> Settings:
@@ -156,16 +157,23 @@ def _there(connection: Connection, recipe: Recipe, options: argparse.Namespace) 
 
 def _wait_for_quiet(crons: Iterable[str]) -> None:
     """Leave a start that is due, or was a moment ago, to the earlier schedule: else it may be lost or come twice."""
-    parsed = [parse_cron(text, "schedule") for text in crons]
-    pause = until_quiet(parsed, _now(), timedelta(seconds=LATE_S)).total_seconds()
+    pause = until_quiet(map(_cron, crons), _now(), timedelta(seconds=LATE_S)).total_seconds()
     if pause:
         print(f"a run is due: waiting {pause:.0f} s for it", flush=True)
         time.sleep(pause)
 
 
 def _next_start(cron: str) -> str:
-    start = parse_cron(cron, "schedule").next_after(_now())
+    start = _cron(cron).next_after(_now())
     return f"next start {start:%A %Y-%m-%d %H:%M:%S} UTC"
+
+
+def _cron(text: str) -> Cron:
+    """Of a schedule on the server, which somebody may have made by other means."""
+    try:
+        return parse_cron(text)
+    except ValueError as error:
+        raise ClusterError(f"a schedule's cron on the server, {text!r}: {error}; delete that schedule there") from None
 
 
 def _now() -> datetime:

@@ -244,6 +244,15 @@ def test_list(kfp: Breaking, schedule: Schedule, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines() == [weekly]
 
 
+def test_a_cron_on_the_server_that_nobody_can_read_is_named(
+    kfp: Breaking, schedule: Schedule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule("apply")
+    only(kfp).trigger.cron_schedule.cron = "@weekly"
+    assert main(["schedule", "list", "--endpoint", kfp.url]) == 1
+    assert "a schedule's cron on the server, '@weekly': has 1 fields" in capsys.readouterr().err
+
+
 def test_settings_without_a_recipe_are_refused(kfp: Breaking, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schedule", "list", "--set", "name=a", "--endpoint", kfp.url]) == 1
     assert "--set name=a: there is no recipe to change" in capsys.readouterr().err
