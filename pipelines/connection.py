@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def given(options: argparse.Namespace) -> str:
         "--namespace": options.namespace,
         "--context": options.context,
     }
-    return "".join(f" {name} {value}" for name, value in names.items() if value)
+    return "".join(f" {name} {shlex.quote(str(value))}" for name, value in names.items() if value)
 
 
 @contextmanager

@@ -135,13 +135,20 @@ def test_what_runs_is_not_ended_by_a_change(
 @pytest.mark.parametrize("changes_done", [0, 1, 2, 3])
 @pytest.mark.parametrize("setting", [FRIDAYS, MONDAYS])
 def test_the_next_apply_mends_what_an_interrupted_one_left(
-    kfp: Breaking, schedule: Schedule, changes_done: int, setting: str, capsys: pytest.CaptureFixture[str]
+    kfp: Breaking,
+    schedule: Schedule,
+    changes_done: int,
+    setting: str,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Between any two calls: from then on there is always one that is on, and in the end one that is as wanted."""
     schedule("apply")
     kfp.changes_left = changes_done
     assert schedule("apply", FRIDAYS) == 1
     assert "503 broken by the test" in capsys.readouterr().err
+    assert "may both start runs until this succeeds: python -m pipelines schedule apply" in caplog.text
+    assert f"--set '{FRIDAYS}' --endpoint {kfp.url}" in caplog.text  # as it was typed
     assert "ENABLE" in [one.mode for one in kfp.recurring_runs.values()]
     kfp.changes_left = None
     assert schedule("apply", setting) == 0
