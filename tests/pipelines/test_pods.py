@@ -345,6 +345,16 @@ def test_thirty_five_models_three_seeds_and_five_folds_stay_below_300_kb(tmp_pat
     assert references(package) == []
 
 
+def test_a_package_that_may_be_too_large_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Package(tmp_path)
+    assert not caplog.text
+    monkeypatch.setattr("pipelines.package.ACCEPTED", 10 * 1024)
+    Package(tmp_path)
+    assert "Kubeflow Pipelines refuses large ones (398 KB were taken, 491 not): fewer models" in caplog.text
+
+
 def test_a_priority_without_a_queue_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="priority_class = 'night' needs Kueue's queue"):
         Package(tmp_path, resources__priority_class="night")
