@@ -16,6 +16,7 @@ from pipelines.errors import ClusterError
 
 TIMEOUT_S = (3.0, 15.0)  # to connect, and to answer
 PAGE = 500
+OTHER = "check the server's address in the kubeconfig, and whether a proxy or a login page stands before it"
 DEFAULT = "~/.kube/config"
 
 
@@ -91,6 +92,8 @@ class Kube:
             raise self._named(error) from error
         except (HTTPError, OSError) as error:
             raise KubeError(f"no answer from {self.host} ({_reason(error)})", _UNREACHED) from error
+        if not isinstance(answer, dict):
+            raise KubeError(f"{self.host} does not answer {path} as Kubernetes does, but with a page or nothing", OTHER)
         return answer
 
     def _named(self, error: ApiException) -> Exception:

@@ -27,6 +27,7 @@ class KubernetesServer:
         forbidden: resources, by their plural, that nobody may read.
         denied: ``verb resource`` that reviews say no to.
         token: that is let in.
+        page: of something else that listens there, whose answer it is to everything.
     """
 
     def __init__(self, manifests: list[Manifest]) -> None:
@@ -34,6 +35,7 @@ class KubernetesServer:
         self.forbidden: set[str] = set()
         self.denied: set[str] = set()
         self.token = TOKEN
+        self.page: bytes | None = None
         served = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,6 +69,9 @@ class KubernetesServer:
         return path
 
     def answer(self, request: BaseHTTPRequestHandler, body: Manifest | None) -> None:
+        if self.page is not None:
+            self._send_bytes(request, 200, self.page)
+            return
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             self._send(request, 401, _status(401, "Unauthorized"))
             return
@@ -109,7 +114,9 @@ class KubernetesServer:
         return {"preferredVersion": {"groupVersion": max(versions)}} if versions else None
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, body: Manifest) -> None:
-        content = json.dumps(body).encode()
+        self._send_bytes(request, status, json.dumps(body).encode())
+
+    def _send_bytes(self, request: BaseHTTPRequestHandler, status: int, content: bytes) -> None:
         request.send_response(status)
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(content)))

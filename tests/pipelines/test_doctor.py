@@ -155,6 +155,23 @@ def test_a_cluster_that_is_down(doctor: Doctor, cluster: KubernetesServer) -> No
     assert "Connection refused" in lines["cluster"]
 
 
+@pytest.mark.parametrize("page", [b"<html>Log in</html>", b"", b"[]"])
+def test_something_else_at_the_address_of_the_cluster(doctor: Doctor, cluster: KubernetesServer, page: bytes) -> None:
+    cluster.page = page
+    code, lines = doctor()
+    assert code == 1
+    assert "does not answer /version as Kubernetes does" in lines["cluster"]
+    assert "check the server's address in the kubeconfig" in lines["cluster"]
+
+
+def test_a_cluster_that_does_not_tell_its_version_is_looked_at(doctor: Doctor, cluster: KubernetesServer) -> None:
+    cluster.forbidden = {"version"}
+    code, lines = doctor()
+    assert code == 0
+    assert lines["cluster"].startswith("warning  cluster: does not tell its version: this user lacks a right")
+    assert lines["namespace"] == "ok       namespace: kubeflow"
+
+
 def test_a_user_without_rights_learns_which_are_missing(doctor: Doctor, cluster: KubernetesServer) -> None:
     cluster.forbidden = {"nodes", "secrets", "subjectaccessreviews", "namespaces"}
     code, lines = doctor("resources.gpus=1")
