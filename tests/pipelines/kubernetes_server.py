@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+
+from tests.serving import running
 
 Manifest = dict[str, Any]
 TOKEN = "a-token-of-tests"
@@ -128,14 +129,8 @@ class KubernetesServer:
 def kubernetes_serving(manifests: list[Manifest]) -> Iterator[KubernetesServer]:
     """A cluster that answers as long as the context is open."""
     server = KubernetesServer(manifests)
-    thread = Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(server.http):
         yield server
-    finally:
-        server.http.shutdown()
-        thread.join()
-        server.http.server_close()
 
 
 def manifest(kind: str, name: str, api: str = "v1", namespace: str | None = "kubeflow", **rest: Any) -> Manifest:

@@ -254,11 +254,19 @@ def test_a_secret_with_other_keys_lists_them(doctor: Doctor, cluster: Kubernetes
     assert "lacks AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; it has accesskey, secretkey" in lines["secret medseg-s3"]
 
 
+def test_a_key_of_pseudonyms_under_another_name_is_never_made_anew(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, manifest("Secret", "medseg-pseudonyms", data={"secret": "c2VjcmV0"}))
+    line = doctor()[1]["secret medseg-pseudonyms"]
+    assert line.startswith("failed   secret medseg-pseudonyms: lacks key; it has secret; add it: kubectl")
+    assert "create" not in line
+
+
 def test_certificates_of_the_store(doctor: Doctor, cluster: KubernetesServer) -> None:
     lines = doctor("cluster.store_ca=medseg-ca")[1]
     assert lines["config map medseg-ca"].endswith("; kubectl -n kubeflow create configmap medseg-ca --from-file=ca.crt")
     put(cluster, manifest("ConfigMap", "medseg-ca", data={"root.pem": ""}))
-    assert "no key 'ca.crt'; it has root.pem" in doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"]
+    lacking = doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"]
+    assert "lacks ca.crt; it has root.pem; add it: kubectl -n kubeflow edit configmap medseg-ca" in lacking
     put(cluster, manifest("ConfigMap", "medseg-ca", data={"ca.crt": ""}))
     assert (
         doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"] == "ok       config map medseg-ca: has ca.crt"
