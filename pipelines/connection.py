@@ -98,11 +98,13 @@ def connect(options: argparse.Namespace, namespace: str | None = None) -> Iterat
     namespace = options.namespace or namespace or ClusterConfig().namespace
     with ExitStack() as stack:
         endpoint, ui_url, hint = _reach(options, namespace, stack)
-        from pipelines.kfp_client import open_client
+        from pipelines.kfp_client import open_client, proxy_of
 
-        stack.enter_context(named_errors(endpoint, namespace))
+        proxy = urlsplit(proxy_of(endpoint) or "").netloc.rpartition("@")[2]  # without a password
+        way = f"{endpoint} through the proxy {proxy}" if proxy else endpoint
+        stack.enter_context(named_errors(way, namespace))
         client = open_client(endpoint, namespace, ui_url, *_token(options.token_file))
-        health = _health(client, endpoint)
+        health = _health(client, way)
         multi_user = bool(health.get("multi_user") or health.get("apiServerMultiUser"))
         version = str(health.get("tag_name") or health.get("apiServerTagName") or "unknown")
         yield Connection(client, namespace, endpoint, ui_url, hint, version, multi_user)

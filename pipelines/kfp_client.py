@@ -71,17 +71,17 @@ def proxy_of(endpoint: str) -> str | None:
     """The proxy that the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for an address."""
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
-    return None if host in LOOPBACK or proxy_bypass(host) else getproxies().get(parts.scheme)
+    proxy = None if host in LOOPBACK or proxy_bypass(host) else getproxies().get(parts.scheme)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def _pool(endpoint: str, settings: dict[str, Any]) -> urllib3.PoolManager:
     proxy = proxy_of(endpoint)
     if proxy is None:
         return urllib3.PoolManager(**settings, retries=ONCE)
-    address = proxy if "://" in proxy else f"http://{proxy}"
-    login = urllib3.util.parse_url(address).auth
+    login = urllib3.util.parse_url(proxy).auth
     headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
-    return urllib3.ProxyManager(address, proxy_headers=headers, **settings, retries=ONCE)
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings, retries=ONCE)
 
 
 def open_client(endpoint: str, namespace: str, ui_url: str, token: str | None, token_file: str | None) -> Client:

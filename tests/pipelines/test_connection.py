@@ -117,7 +117,14 @@ class TestProxy:
         with connect(options()) as connection:  # as a port-forward, on this machine
             assert connection.endpoint == kfp.url
 
-    @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1"])
+    def test_is_named_where_what_it_answers_helps_nobody(self, kfp: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", kfp.url.replace("//", "//ward:p%40ss@"))
+        kfp.refused = 503
+        message = refusal("--endpoint", self.FAR)
+        assert message.startswith(f"{self.FAR} through the proxy {kfp.url.removeprefix('http://')} refused: 503")
+        assert "ss@" not in message
+
+    @pytest.mark.parametrize("proxy", ["127.0.0.1:1", "http://127.0.0.1:1", "socks5://127.0.0.1:1"])
     def test_that_does_not_lead_there_is_named(self, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
         monkeypatch.setenv("HTTP_PROXY", proxy)
         monkeypatch.delenv("NO_PROXY", raising=False)
