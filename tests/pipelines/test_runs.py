@@ -171,6 +171,11 @@ class TestStatus:
     def test_without_runs(self, kfp: KfpServer, command: Command) -> None:
         assert "no runs in namespace kubeflow" in command("status").out
 
+    def test_follows_none_that_is_not_named(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
+        outcome = command("status", "--wait")
+        assert (outcome.code, kfp.requests) == (1, [])
+        assert "--wait: name the RUN to follow" in outcome.told
+
     def test_tells_each_part(self, command: Command, tasks: Tasks) -> None:
         tasks.start(f"{BENCHMARK}/ingest")
         lines = command("status", "demo-1").out.splitlines()
