@@ -10,6 +10,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 from pipelines.doctor.finding import UnknownError
 from pipelines.errors import ClusterError
@@ -128,9 +129,9 @@ def open_kube(context: str | None) -> Kube:
         configuration = client.Configuration()
         configuration.retries = 1
         config.load_kube_config(place, context, configuration, persist_config=False)
-    except ConfigException as error:
+    except (ConfigException, YAMLError, OSError, TypeError, ValueError) as error:  # the library passes on any damage
         raise KubeError(
-            f"no kubeconfig to reach a cluster with, in {place} ({error})",
+            f"no kubeconfig to reach a cluster with, in {place} ({' '.join(str(error).split())})",
             "set KUBECONFIG to the file that your cluster's administrator gave you, or `kind export kubeconfig`",
         ) from error
     return Kube(client.ApiClient(configuration), context or current["name"])

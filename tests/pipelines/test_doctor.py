@@ -135,6 +135,24 @@ def test_no_kubeconfig(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path
     assert unasked.startswith("skipped  place of pods, retries, namespace, service account, ")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<html>",
+        "{a: [",
+        "clusters: [{name: t, cluster: {server: 'https://a', certificate-authority-data: ???}}]\ncurrent-context: t\n"
+        "users: [{name: t, user: {}}]\ncontexts: [{name: t, context: {cluster: t, user: t}}]",
+    ],
+)
+def test_a_damaged_kubeconfig(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "damaged").write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "damaged"))
+    code, lines = doctor()
+    assert code == 1
+    assert f"no kubeconfig to reach a cluster with, in {tmp_path / 'damaged'} (" in lines["cluster"]
+
+
 def test_a_context_that_is_not_there(doctor: Doctor) -> None:
     _, lines = doctor(arguments=("--context", "tset"))
     assert lines["cluster"] == "failed   cluster: the kubeconfig has no context 'tset'; choices: test, expired"
@@ -146,13 +164,14 @@ def test_an_expired_token(doctor: Doctor) -> None:
     assert "; log in again, until `kubectl get namespaces` answers" in lines["cluster"]
 
 
-def test_a_cluster_that_is_down(doctor: Doctor, cluster: KubernetesServer) -> None:
+def test_a_cluster_that_is_down(doctor: Doctor, cluster: KubernetesServer, caplog: pytest.LogCaptureFixture) -> None:
     cluster.http.shutdown()
     cluster.http.server_close()
     code, lines = doctor()
     assert code == 1
     assert f"no answer from {cluster.url}" in lines["cluster"]
     assert "Connection refused" in lines["cluster"]
+    assert not caplog.text
 
 
 @pytest.mark.parametrize("page", [b"<html>Log in</html>", b"", b"[]"])
