@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from medseg.cluster_config import ClusterConfig
 from pipelines.errors import ClusterError
 from pipelines.port_forward import port_forward
+from pipelines.proxy import proxy_of
 from pipelines.refusals import ENDPOINT, LOGIN, TOKEN, named_errors
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def connect(options: argparse.Namespace, namespace: str | None = None) -> Iterat
     namespace = options.namespace or namespace or ClusterConfig().namespace
     with ExitStack() as stack:
         endpoint, ui_url, hint = _reach(options, namespace, stack)
-        from pipelines.kfp_client import open_client, proxy_of
+        from pipelines.kfp_client import open_client
 
         proxy = urlsplit(proxy_of(endpoint) or "").netloc.rpartition("@")[2]  # without a password
         way = f"{endpoint} through the proxy {proxy}" if proxy else endpoint

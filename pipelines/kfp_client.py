@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import warnings
 from typing import Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlsplit
 
 import kfp
 import urllib3
 from kfp.client import ServiceAccountTokenVolumeCredentials
 
+from pipelines.proxy import login_headers, proxy_of
 from pipelines.refusals import WebPageError
 
 ANSWER_S = 60
 # whoever waits for a run asks again by himself; urllib3 would tell of each attempt
 ONCE = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=3)
-
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")  # where port-forwards lie
 
 
 class Connections:
@@ -67,21 +64,10 @@ class Client(kfp.Client):
         self._context_setting = {"namespace": "kubeflow"}  # kfp puts the namespace that it is given in its place
 
 
-def proxy_of(endpoint: str) -> str | None:
-    """The proxy that the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for an address."""
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    proxy = None if host in LOOPBACK or proxy_bypass(host) else getproxies().get(parts.scheme)
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
-
-
 def _pool(endpoint: str, settings: dict[str, Any]) -> urllib3.PoolManager:
-    proxy = proxy_of(endpoint)
-    if proxy is None:
-        return urllib3.PoolManager(**settings, retries=ONCE)
-    login = urllib3.util.parse_url(proxy).auth
-    headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings, retries=ONCE)
+    if proxy := proxy_of(endpoint):
+        return urllib3.ProxyManager(proxy, proxy_headers=login_headers(proxy), **settings, retries=ONCE)
+    return urllib3.PoolManager(**settings, retries=ONCE)
 
 
 def open_client(endpoint: str, namespace: str, ui_url: str, token: str | None, token_file: str | None) -> Client:

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from pipelines.doctor.finding import UnknownError
 from pipelines.errors import ClusterError
+from pipelines.proxy import login_headers, proxy_of
 
 TIMEOUT_S = (3.0, 15.0)  # to connect, and to answer
 PAGE = 500
@@ -129,12 +130,15 @@ def open_kube(context: str | None) -> Kube:
         configuration = client.Configuration()
         configuration.retries = 1
         config.load_kube_config(place, context, configuration, persist_config=False)
+        if proxy := configuration.proxy or proxy_of(configuration.host):
+            configuration.proxy, configuration.proxy_headers = proxy, login_headers(proxy)
+        api = client.ApiClient(configuration)
     except (ConfigException, YAMLError, OSError, TypeError, ValueError) as error:  # the library passes on any damage
         raise KubeError(
             f"no kubeconfig to reach a cluster with, in {place} ({' '.join(str(error).split())})",
             "set KUBECONFIG to the file that your cluster's administrator gave you, or `kind export kubeconfig`",
         ) from error
-    return Kube(client.ApiClient(configuration), context or current["name"])
+    return Kube(api, context or current["name"])
 
 
 def _message(error: ApiException) -> str:

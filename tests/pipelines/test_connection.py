@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.connection import add_arguments, connect, given
 from pipelines.errors import ClusterError
+from pipelines.proxy import proxy_of
 from tests.pipelines.conftest import Command
 from tests.pipelines.kfp_server import KfpServer, Request
 
@@ -114,6 +115,7 @@ class TestProxy:
         monkeypatch.setenv("NO_PROXY", "cluster.local,.example")
         assert "no answer from http://kubeflow.example (NameResolutionError" in refusal("--endpoint", self.FAR)
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        assert proxy_of("http://ml-pipeline.kubeflow.svc:8888") is None
         with connect(options()) as connection:  # as a port-forward, on this machine
             assert connection.endpoint == kfp.url
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -67,6 +68,9 @@ def healthy() -> list[Manifest]:
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesServer]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     with kubernetes_serving(healthy()) as server:
         monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig")))
@@ -181,6 +185,16 @@ def test_something_else_at_the_address_of_the_cluster(doctor: Doctor, cluster: K
     assert code == 1
     assert "does not answer /version as Kubernetes does" in lines["cluster"]
     assert "check the server's address in the kubeconfig" in lines["cluster"]
+
+
+def test_a_cluster_behind_a_proxy(doctor: Doctor, cluster: KubernetesServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(os.environ["KUBECONFIG"])
+    path.write_text(path.read_text().replace(cluster.url, "http://cluster.example"))
+    assert "no answer from http://cluster.example" in doctor()[1]["cluster"]
+    monkeypatch.setenv("HTTP_PROXY", cluster.url)
+    assert doctor()[1]["cluster"] == "ok       cluster: Kubernetes v1.36.1 at http://cluster.example, context test"
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    assert "unsupported scheme socks5" in doctor()[1]["cluster"]
 
 
 def test_a_cluster_that_does_not_tell_its_version_is_looked_at(doctor: Doctor, cluster: KubernetesServer) -> None:
