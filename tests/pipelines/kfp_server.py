@@ -111,9 +111,10 @@ class KfpServer:
         ]
         if job.status != "ENABLED" or len(active) >= int(job.max_concurrency):
             return None
+        kubernetes_name = f"{job.display_name[:25].lower()}x7kq2"  # after which the controller names its runs
         return self._add_run(
             V2beta1Run(
-                display_name=f"{job.display_name} {len(self.runs) + 1}",
+                display_name=f"{kubernetes_name}-{len(self.runs) + 1}-3059462312",
                 experiment_id=job.experiment_id,
                 pipeline_version_reference=job.pipeline_version_reference,
                 runtime_config=job.runtime_config,

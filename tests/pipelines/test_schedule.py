@@ -310,3 +310,14 @@ def test_users_of_a_shared_server_have_their_own_schedules(kfp: Breaking, schedu
     assert schedule("apply", "cluster.namespace=team-a") == 0
     asked = [one for one in kfp.requests if one.method == "GET" and one.path.endswith("/recurringruns")]
     assert {one.query["namespace"] for one in asked} == {"team-a"}
+
+
+def test_a_run_that_the_schedule_started_is_found_by_the_name_of_its_recipe(
+    kfp: Breaking, schedule: Schedule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule("apply", name="weekly.MR")
+    run = kfp.tick(only(kfp).recurring_run_id)
+    assert run is not None
+    capsys.readouterr()
+    assert main(["status", "weekly.MR", "--endpoint", kfp.url]) == 0
+    assert f"{run.display_name}: pending" in capsys.readouterr().out
