@@ -41,6 +41,7 @@ class KfpServer:
         behind_ui: plays the UI in front of the API, which tells its health and logs in its own way.
         login: of a proxy in front, whose page is the answer to all but the question for the health.
         logs: of pods, by name.
+        private: nobody may read logs.
         looks: what happens before each answer about one run, one at a time.
         requests: all that came, the oldest first.
     """
@@ -58,6 +59,7 @@ class KfpServer:
     recurring_runs: dict[str, V2beta1RecurringRun] = field(default_factory=dict)
     tasks: dict[str, Tasks] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    private: bool = False
     looks: list[Callable[[], object]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     _server: HttpServer | None = None
@@ -274,6 +276,8 @@ class KfpServer:
         return self._log_of(request.query["podname"])
 
     def _log_of(self, pod: str) -> bytes:
+        if self.private:
+            raise RefusedError(403, "User is not authorized to read logs")
         if pod not in self.logs:
             raise RefusedError(500, f"Failed to read logs: pods {pod!r} not found")
         return self.logs[pod].encode()

@@ -278,6 +278,14 @@ class TestLogs:
         tasks.start(f"{BENCHMARK}/ingest")
         assert "no log is kept of this pod" in command("logs", "demo-1", "ingest").out
 
+    @pytest.mark.parametrize("behind_ui", [False, True])
+    def test_that_this_user_may_not_read(self, kfp: KfpServer, command: Command, tasks: Tasks, behind_ui: bool) -> None:
+        tasks.start(f"{BENCHMARK}/ingest")
+        kfp.private, kfp.behind_ui = True, behind_ui
+        outcome = command("logs", "demo-1", "ingest")
+        assert outcome.code == 1
+        assert "does not allow this in namespace kubeflow (403)" in outcome.told
+
     def test_of_a_part_that_has_not_started(self, command: Command, tasks: Tasks) -> None:
         assert "no pod of unet has started" in command("logs", "demo-1", "unet").out
 
