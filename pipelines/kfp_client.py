@@ -11,7 +11,7 @@ import kfp
 import urllib3
 from kfp.client import ServiceAccountTokenVolumeCredentials
 
-from pipelines.proxy import login_headers, proxy_of
+from pipelines.proxy import connections
 from pipelines.refusals import WebPageError
 
 ANSWER_S = 60
@@ -50,7 +50,8 @@ class Client(kfp.Client):
             super().__init__(**given)
         self.api_client = self._run_api.api_client
         rest = self.api_client.rest_client
-        self._pool = _pool(self.api_client.configuration.host, rest.pool_manager.connection_pool_kw)
+        settings = rest.pool_manager.connection_pool_kw
+        self._pool = connections(self.api_client.configuration.host, **settings, retries=ONCE)
         rest.pool_manager = Connections(self._pool)
 
     def get(self, path: str, timeout_s: float = ANSWER_S, **query: str) -> urllib3.BaseHTTPResponse:
@@ -62,12 +63,6 @@ class Client(kfp.Client):
 
     def _load_context_setting_or_default(self) -> None:
         self._context_setting = {"namespace": "kubeflow"}  # kfp puts the namespace that it is given in its place
-
-
-def _pool(endpoint: str, settings: dict[str, Any]) -> urllib3.PoolManager:
-    if proxy := proxy_of(endpoint):
-        return urllib3.ProxyManager(proxy, proxy_headers=login_headers(proxy), **settings, retries=ONCE)
-    return urllib3.PoolManager(**settings, retries=ONCE)
 
 
 def open_client(endpoint: str, namespace: str, ui_url: str, token: str | None, token_file: str | None) -> Client:
