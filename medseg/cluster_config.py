@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from medseg.cron import parse_cron
 from medseg.section import Count, Section
 
 
@@ -34,7 +35,7 @@ _LABEL_VALUE = r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"
 Cpu = Annotated[
     str,
     BeforeValidator(_written),
-    _like(r"[1-9]\d*(\.\d+)?|0\.\d*[1-9]\d*|[1-9]\d*m", "cores above 0, such as 4, 0.5 or 500m"),
+    _like(r"[1-9]\d*(\.\d{1,3})?|0\.(?!0+$)\d{1,3}|[1-9]\d*m", "cores from 0.001 on, such as 4, 0.5 or 500m"),
 ]
 Bytes = Annotated[
     str, BeforeValidator(_written), _like(r"[1-9]\d*(Ki|Mi|Gi|Ti|M|G|T)", "a whole size such as 8Gi or 500Mi")
@@ -47,10 +48,15 @@ ResourceName = Annotated[
         rf"{_LABEL}(\.{_LABEL})+/[A-Za-z0-9._-]+", "as nodes list it, such as nvidia.com/gpu or nvidia.com/mig-1g.10gb"
     ),
 ]
-LabelKey = Annotated[str, _like(r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", "a label's key")]
+LabelKey = Annotated[
+    str, _like(rf"({_LABEL}(\.{_LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?", "a label's key")
+]
 LabelValue = Annotated[str, _like(_LABEL_VALUE, "a label's value: letters, digits, '.', '_' and '-', at most 63")]
-ImageName = Annotated[str, _like(r"[a-z0-9][\w.:/@-]*", "an image such as registry.example.org/medseg:0.1.0-cuda")]
-Hours = Annotated[float, Field(ge=0.01)]
+ImageName = Annotated[
+    str, _like(r"(?!.*://)[a-z0-9][\w.:/@-]*", "an image such as registry.example.org/medseg:0.1.0-cuda")
+]
+Hours = Annotated[float, Field(ge=0.01, le=10 * 366 * 24)]  # ten years; Kubernetes counts seconds in 32 bits
+Days = Annotated[float, Field(ge=0.01, le=10 * 366)]
 
 _UNITS = {"M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
@@ -112,8 +118,8 @@ class ResourcesConfig(PodConfig):
     shared_memory: Bytes | None = None
     queue: DnsLabel | None = None
     priority_class: DnsLabel | None = None
-    retries: Whole = 2
-    retry_seconds: Count = 60
+    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    retry_seconds: Annotated[int, Field(ge=1, le=86400)] = 60
     deadline_hours: Hours = 24.0
     max_parallel: Count | None = None
 
@@ -157,7 +163,7 @@ class ClusterConfig(Section):
     store_ca: DnsLabel | None = None  # KFP makes the volume's name of it, which has no dots
     pseudonym_secret: DnsName | None = "medseg-pseudonyms"
     data: PodConfig = PodConfig()
-    keep_days: Annotated[float, Field(ge=0.01)] = 7.0
+    keep_days: Days = 7.0
     deadline_hours: Hours | None = None
 
 
@@ -168,4 +174,4 @@ class ScheduleConfig(Section):
         cron: six fields, seconds first, in UTC: ``0 0 3 * * 1`` is every Monday at three.
     """
 
-    cron: str
+    cron: Annotated[str, AfterValidator(lambda text: parse_cron(text).text)]

@@ -38,7 +38,7 @@ def build_pipeline(recipe: Recipe, local: bool = False) -> BaseComponent:
     branches = {entry.model: _branch(pods, entry.model, run, _at_a_time(recipe, local)) for entry in recipe.models}
 
     @dsl.pipeline(
-        name=_kfp_name(recipe.name),
+        name=kfp_name(recipe.name),
         description=f"Segmentation benchmark {recipe.name}",
         pipeline_config=pipeline_config(recipe.cluster),
     )
@@ -72,7 +72,7 @@ def _branch(pods: Pods, model: str, run: dict[str, str], parallelism: int) -> Ba
     recipe = pods.recipe
     units = [{"seed": seed, "fold": fold} for seed, fold in product(recipe.train.seeds, range(recipe.split.folds))]
 
-    @dsl.pipeline(name=_kfp_name(model))
+    @dsl.pipeline(name=kfp_name(model))
     def branch(preprocessed_uri: str) -> None:
         with dsl.ParallelFor(items=units, parallelism=parallelism, name="seeds-and-folds") as unit:
             which = {**run, "model": model, "seed": unit.seed, "fold": unit.fold}
@@ -91,7 +91,7 @@ def _own(component: PythonComponent, model: str) -> PythonComponent:
     merges platform specifications before all of their labels are unique (``_merge_deployment_spec``).
     """
     spec = copy.copy(component.component_spec)
-    spec.name = f"{spec.name}-{_kfp_name(model)}"
+    spec.name = f"{spec.name}-{kfp_name(model)}"
     return PythonComponent(spec, component.python_func)
 
 
@@ -147,5 +147,6 @@ def _uncached(task: dsl.PipelineTask) -> dsl.PipelineTask:
     return task.set_caching_options(False)
 
 
-def _kfp_name(name: str) -> str:
+def kfp_name(name: str) -> str:
+    """A recipe's or a model's name as Kubeflow Pipelines takes it."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from urllib.parse import urlsplit
 from medseg.cluster_config import ClusterConfig
 from pipelines.errors import ClusterError
 from pipelines.port_forward import port_forward
-from pipelines.refusals import ENDPOINT, TOKEN, named_errors
+from pipelines.proxy import proxy_of
+from pipelines.refusals import ENDPOINT, LOGIN, TOKEN, named_errors
 
 if TYPE_CHECKING:
     from pipelines.kfp_client import Client
@@ -81,7 +83,7 @@ def given(options: argparse.Namespace) -> str:
         "--namespace": options.namespace,
         "--context": options.context,
     }
-    return "".join(f" {name} {value}" for name, value in names.items() if value)
+    return "".join(f" {name} {shlex.quote(str(value))}" for name, value in names.items() if value)
 
 
 @contextmanager
@@ -99,9 +101,11 @@ def connect(options: argparse.Namespace, namespace: str | None = None) -> Iterat
         endpoint, ui_url, hint = _reach(options, namespace, stack)
         from pipelines.kfp_client import open_client
 
+        proxy = urlsplit(proxy_of(endpoint) or "").netloc.rpartition("@")[2]  # without a password
+        way = f"{endpoint} through the proxy {proxy}" if proxy else endpoint
+        stack.enter_context(named_errors(way, namespace))
         client = open_client(endpoint, namespace, ui_url, *_token(options.token_file))
-        stack.enter_context(named_errors(endpoint, namespace))
-        health = _health(client, endpoint)
+        health = _health(client, way)
         multi_user = bool(health.get("multi_user") or health.get("apiServerMultiUser"))
         version = str(health.get("tag_name") or health.get("apiServerTagName") or "unknown")
         yield Connection(client, namespace, endpoint, ui_url, hint, version, multi_user)
@@ -161,7 +165,7 @@ def _health(client: Client, endpoint: str) -> dict[str, Any]:
         raise ApiException(http_resp=answer)
     try:
         health = dict(json.loads(answer.data))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ClusterError(_no_kfp(client, endpoint)) from error
     if health.get("apiServerReady") is False:
         raise ClusterError(
@@ -179,5 +183,5 @@ def _no_kfp(client: Client, endpoint: str) -> str:
         return f"{endpoint} is Kubeflow Pipelines 1: version 2 is needed, 2.17 was tested"
     return (
         f"{endpoint} answers, but not as Kubeflow Pipelines (/apis/v2beta1/healthz): the endpoint needs the path under"
-        " which its UI opens, e.g. https://host/pipeline, and a token where a login page comes first (--token-file)"
+        f" which its UI opens, e.g. https://host/pipeline; {LOGIN}"
     )

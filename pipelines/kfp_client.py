@@ -5,21 +5,36 @@ from __future__ import annotations
 import os
 import warnings
 from typing import Any
+from urllib.parse import urlsplit
 
 import kfp
 import urllib3
 from kfp.client import ServiceAccountTokenVolumeCredentials
+
+from pipelines.proxy import connections
+from pipelines.refusals import WebPageError
 
 ANSWER_S = 60
 # whoever waits for a run asks again by himself; urllib3 would tell of each attempt
 ONCE = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=3)
 
 
-class Connections(urllib3.PoolManager):
-    """The generated client waits for an answer without end, unless every single call says otherwise."""
+class Connections:
+    """Answers to the generated client, which would wait for one without end and take a web page for an empty one."""
 
-    def request(self, method: str, url: str, *given: Any, **named: Any) -> Any:
-        return super().request(method, url, *given, **(named | {"timeout": named.get("timeout") or ANSWER_S}))
+    def __init__(self, pool: urllib3.PoolManager) -> None:
+        self.pool = pool
+
+    def request(self, method: str, url: str, **named: Any) -> urllib3.BaseHTTPResponse:
+        """As urllib3's own.
+
+        Raises:
+            WebPageError: a page with a status of success, as in front of a login, in the place of JSON.
+        """
+        answer = self.pool.request(method, url, **(named | {"timeout": named.get("timeout") or ANSWER_S}))
+        if answer.status < 300 and not answer.data.lstrip().startswith(b"{"):
+            raise WebPageError(f"{method} {urlsplit(url).path}: {answer.status}, but no JSON object")
+        return answer
 
 
 class Client(kfp.Client):
@@ -35,17 +50,16 @@ class Client(kfp.Client):
             super().__init__(**given)
         self.api_client = self._run_api.api_client
         rest = self.api_client.rest_client
-        rest.pool_manager = Connections(**rest.pool_manager.connection_pool_kw, retries=ONCE)
+        settings = rest.pool_manager.connection_pool_kw
+        self._pool = connections(self.api_client.configuration.host, **settings, retries=ONCE)
+        rest.pool_manager = Connections(self._pool)
 
     def get(self, path: str, timeout_s: float = ANSWER_S, **query: str) -> urllib3.BaseHTTPResponse:
         """What the generated client has no call for; with the same address, token and certificates."""
         headers: dict[str, str] = {}
         self.api_client.update_params_for_auth(headers, [], ["Bearer"])
         url = self.api_client.configuration.host + path
-        answer: urllib3.BaseHTTPResponse = self.api_client.rest_client.pool_manager.request(
-            "GET", url, fields=query, headers=headers, timeout=timeout_s
-        )
-        return answer
+        return self._pool.request("GET", url, fields=query, headers=headers, timeout=timeout_s)
 
     def _load_context_setting_or_default(self) -> None:
         self._context_setting = {"namespace": "kubeflow"}  # kfp puts the namespace that it is given in its place

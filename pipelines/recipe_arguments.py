@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from medseg.config import Recipe, load_recipe
@@ -21,6 +22,11 @@ def add_recipe(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one value; may be repeated"
     )
+
+
+def given_recipe(options: argparse.Namespace) -> str:
+    """What was given of ``add_recipe``, to be put into a command that a person is told to type."""
+    return shlex.join([str(options.recipe), *(text for one in options.set for text in ("--set", one))])
 
 
 def read_recipe(options: argparse.Namespace) -> Recipe:

@@ -8,20 +8,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from urllib3.exceptions import HTTPError
+
 from pipelines.errors import ClusterError
 
 ENDPOINT = "KF_PIPELINES_ENDPOINT"
 TOKEN = "MEDSEG_KFP_TOKEN"
+LOGIN = (
+    "where a login page comes first, give a token (--token-file); cookies of a browser, as Dex and oauth2-proxy hand"
+    " them out, are not taken: without an endpoint, kubectl forwards a port past them"
+)
+
+
+class WebPageError(HTTPError):
+    """A page for people came where an answer was asked for."""
+
+    status = 200  # nothing that passes by itself
 
 
 @contextmanager
 def named_errors(endpoint: str, namespace: str) -> Iterator[None]:
     """Say what a refused or lost request means, for all that is asked inside the context."""
     from kfp_server_api import ApiException
-    from urllib3.exceptions import HTTPError
 
     try:
         yield
+    except WebPageError as error:
+        raise ClusterError(f"{endpoint} gave a web page instead of an answer ({error}): {LOGIN}") from error
     except ApiException as error:
         raise ClusterError(_refusal(error, endpoint, namespace)) from error
     except HTTPError as error:
@@ -60,6 +73,11 @@ def _lost(error: Exception, endpoint: str) -> str:
         return (
             f"{endpoint}: no secure connection ({what}): name the file of your site's certificates in $SSL_CERT_FILE,"
             " or check whether the address begins with http://"
+        )
+    if type(reason).__name__ in ("ProxyError", "ProxySchemeUnknown"):
+        return (
+            f"{endpoint}: the proxy of $HTTP_PROXY or $HTTPS_PROXY does not lead there ({what}): mend the variable, or"
+            " name the host in $NO_PROXY where there is a way without it"
         )
     return (
         f"no answer from {endpoint} ({what}): check --endpoint or ${ENDPOINT}, whether the cluster runs, and whether"

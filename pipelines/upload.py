@@ -66,14 +66,22 @@ def equals(key: str, value: str) -> str:
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "stringValue": value}]})
 
 
+def find_pipeline(connection: Connection, name: str) -> str | None:
+    """The id of the pipeline with this name."""
+    namespace = connection.namespace if connection.multi_user else None
+    named = equals("display_name", name)
+    found: list[Any] | None = connection.client.list_pipelines(namespace=namespace, filter=named).pipelines
+    return str(found[0].pipeline_id) if found else None
+
+
 def _pipeline_id(connection: Connection, name: str) -> str:
     """Made empty: an upload would name its first version after the pipeline instead of its content."""
     from kfp_server_api import V2beta1Pipeline
 
+    if found := find_pipeline(connection, name):
+        return found
     namespace = connection.namespace if connection.multi_user else None
-    client = connection.client
-    found: list[Any] | None = client.list_pipelines(namespace=namespace, filter=equals("display_name", name)).pipelines
-    pipeline = (found or [None])[0] or client.pipelines.pipeline_service_create_pipeline(
+    made = connection.client.pipelines.pipeline_service_create_pipeline(
         V2beta1Pipeline(name=name, display_name=name, namespace=namespace)
     )
-    return str(pipeline.pipeline_id)
+    return str(made.pipeline_id)

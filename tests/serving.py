@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from threading import Thread
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -104,17 +104,24 @@ class Server:
 
 
 @contextmanager
+def running(http: HTTPServer) -> Iterator[None]:
+    """Listens as long as the context is open."""
+    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+@contextmanager
 def serving() -> Iterator[Server]:
     """A server that listens as long as the context is open."""
     server = Server()
-    thread = Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(server.http):
         yield server
-    finally:
-        server.http.shutdown()
-        thread.join()
-        server.http.server_close()
 
 
 def _path(request: BaseHTTPRequestHandler) -> str:

@@ -18,6 +18,7 @@ LEVELS = [
         "medseg.artifacts",
         "medseg.section",
         "medseg.cluster_config",
+        "medseg.cron",
         "medseg.config",
         "medseg.validation",
         "medseg.console",

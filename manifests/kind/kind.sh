@@ -73,7 +73,7 @@ need() {
   shift 3
   command -v "$tool" >/dev/null || fail "$tool is needed, version $least or newer: $where"
   answer=$("$@" 2>&1) || fail "$tool does not work: $answer"
-  found=$(grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' <<<"$answer" | head -n 1)
+  found=$(grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' <<<"$answer" | head -n 1) || fail "$tool does not tell its version: $answer"
   if [[ $(printf '%s\n' "$least" "$found" | sort -V | head -n 1) != "$least" ]]; then
     fail "$tool $found is too old, $least or newer is needed: $where"
   fi
@@ -84,7 +84,7 @@ need_kubectl() {
 }
 
 make_cluster() {
-  if kind get clusters 2>/dev/null | grep -qx $CLUSTER; then
+  if kind get clusters 2>/dev/null | grep -x $CLUSTER >/dev/null; then # -q would leave kind with a broken pipe
     say "the cluster $CLUSTER is there"
   else
     say "making the cluster $CLUSTER (some minutes)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections import Counter
 from typing import Any
 
@@ -26,6 +27,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     recipe = read_recipe(options) if options.recipe or options.set else None
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a finding tells of its attempts
     from pipelines.doctor.checks import examine
     from pipelines.doctor.visit import Visit
 

@@ -10,12 +10,15 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 from pipelines.doctor.finding import UnknownError
 from pipelines.errors import ClusterError
+from pipelines.proxy import login_headers, proxy_of
 
 TIMEOUT_S = (3.0, 15.0)  # to connect, and to answer
 PAGE = 500
+OTHER = "check the server's address in the kubeconfig, and whether a proxy or a login page stands before it"
 DEFAULT = "~/.kube/config"
 
 
@@ -91,6 +94,8 @@ class Kube:
             raise self._named(error) from error
         except (HTTPError, OSError) as error:
             raise KubeError(f"no answer from {self.host} ({_reason(error)})", _UNREACHED) from error
+        if not isinstance(answer, dict):
+            raise KubeError(f"{self.host} does not answer {path} as Kubernetes does, but with a page or nothing", OTHER)
         return answer
 
     def _named(self, error: ApiException) -> Exception:
@@ -125,12 +130,15 @@ def open_kube(context: str | None) -> Kube:
         configuration = client.Configuration()
         configuration.retries = 1
         config.load_kube_config(place, context, configuration, persist_config=False)
-    except ConfigException as error:
+        if proxy := configuration.proxy or proxy_of(configuration.host):
+            configuration.proxy, configuration.proxy_headers = proxy, login_headers(proxy)
+        api = client.ApiClient(configuration)
+    except (ConfigException, YAMLError, OSError, TypeError, ValueError) as error:  # the library passes on any damage
         raise KubeError(
-            f"no kubeconfig to reach a cluster with, in {place} ({error})",
+            f"no kubeconfig to reach a cluster with, in {place} ({' '.join(str(error).split())})",
             "set KUBECONFIG to the file that your cluster's administrator gave you, or `kind export kubeconfig`",
         ) from error
-    return Kube(client.ApiClient(configuration), context or current["name"])
+    return Kube(api, context or current["name"])
 
 
 def _message(error: ApiException) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from pipelines.connection import KFP_NAMESPACE, SERVICE, connect
-from pipelines.doctor.finding import Finding, NotReachedError, failed, ok, warning
-from pipelines.doctor.kube import KubeError, open_kube
+from pipelines.doctor.finding import Finding, NotReachedError, UnknownError, failed, ok, warning
+from pipelines.doctor.kube import OTHER, KubeError, open_kube
 from pipelines.doctor.visit import Visit
 from pipelines.errors import ClusterError
 from pipelines.refusals import ENDPOINT
@@ -30,12 +30,17 @@ def cluster(visit: Visit) -> Iterator[Finding]:
     """Opens the cluster for all checks that follow."""
     try:
         kube = open_kube(visit.options.context)
-        answer = kube.get("/version") or {}
+        answer = kube.get("/version")
+        if answer is None:
+            raise KubeError(f"{kube.host} has no /version, as Kubernetes has", OTHER)
     except KubeError as error:
         yield failed("cluster", str(error), error.mend)
-        return
-    visit.opened = kube
-    yield ok("cluster", f"Kubernetes {answer.get('gitVersion', '?')} at {kube.host}, context {kube.context}")
+    except UnknownError as error:  # a hardened cluster does not tell everybody
+        visit.opened = kube
+        yield warning("cluster", f"does not tell its version: {error}", "if more is skipped below, ask for the rights")
+    else:
+        visit.opened = kube
+        yield ok("cluster", f"Kubernetes {answer.get('gitVersion', '?')} at {kube.host}, context {kube.context}")
 
 
 def pipelines(visit: Visit) -> Iterator[Finding]:

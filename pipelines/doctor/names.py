@@ -10,6 +10,7 @@ from pipelines.doctor.visit import Visit
 BASE = "kubectl apply -k manifests/overlays/gpu (or another: manifests/README.md)"
 IDENTITIES = ("eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id")
 
+KINDS = {"secret": "secret", "configmap": "config map"}
 # what runs beside and before every step: group, resource, name, verb; as in manifests/base/access.yaml
 RIGHTS = (
     ("argoproj.io", "workflowtaskresults", "", "create"),
@@ -63,7 +64,9 @@ def rights(visit: Visit) -> Iterator[Finding]:
 
 def store_secret(visit: Visit) -> Iterator[Finding]:
     if name := visit.cluster.store_secret:
-        yield _secret(visit, name, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+        keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        literals = " ".join(f"--from-literal={key}=..." for key in keys)
+        yield _keyed(visit, "secret", name, keys, f"create secret generic {name} {literals}")
 
 
 def store_config(visit: Visit) -> Iterator[Finding]:
@@ -84,33 +87,17 @@ def store_authority(visit: Visit) -> Iterator[Finding]:
     name = visit.cluster.store_ca
     if name is None:
         return
-    subject = f"config map {name}"
-    found = visit.kube.get(visit.path("configmaps", name))
-    make = f"kubectl -n {visit.namespace} create configmap {name} --from-file=ca.crt"
-    if found is None:
-        yield failed(subject, f"is not in namespace {visit.namespace}", make)
-    elif "ca.crt" not in found.get("data", {}):
-        yield failed(subject, f"has no key 'ca.crt'; it has {_listed(found)}", make)
-    else:
-        yield ok(subject, "has ca.crt")
+    yield _keyed(visit, "configmap", name, ("ca.crt",), f"create configmap {name} --from-file=ca.crt")
 
 
 def pseudonym_secret(visit: Visit) -> Iterator[Finding]:
+    """Runs over data sets that need no pseudonyms go without."""
     name = visit.cluster.pseudonym_secret
     if name is None:
         return
-    subject = f"secret {name}"
-    found = visit.kube.get(visit.path("secrets", name))
-    if found is None:
-        yield warning(
-            subject,
-            "is missing: DICOM, and whatever has deidentify.key, cannot be ingested",
-            f'kubectl -n {visit.namespace} create secret generic {name} --from-literal=key="$(openssl rand -hex 32)"',
-        )
-    elif "key" not in found.get("data", {}):
-        yield failed(subject, f"has no key 'key'; it has {_listed(found)}", "add it; the same value for every run")
-    else:
-        yield ok(subject, "has key")
+    make = f'create secret generic {name} --from-literal=key="$(openssl rand -hex 32)"'
+    missing = "is missing: DICOM, and whatever has deidentify.key, cannot be ingested"
+    yield _keyed(visit, "secret", name, ("key",), make, missing)
 
 
 def pull_secrets(visit: Visit) -> Iterator[Finding]:
@@ -139,17 +126,23 @@ def storage_classes(visit: Visit) -> Iterator[Finding]:
             )
 
 
-def _secret(visit: Visit, name: str, keys: tuple[str, ...]) -> Finding:
-    """Names of keys alone: values of secrets are never shown."""
-    subject = f"secret {name}"
-    found = visit.kube.get(visit.path("secrets", name))
-    literals = " ".join(f"--from-literal={key}=..." for key in keys)
-    make = f"kubectl -n {visit.namespace} create secret generic {name} {literals}"
+def _keyed(visit: Visit, kind: str, name: str, keys: tuple[str, ...], make: str, missing: str = "") -> Finding:
+    """Whether a secret or config map has its keys, by names alone: values of secrets are never shown.
+
+    Args:
+        make: what kubectl makes it with.
+        missing: what it means that there is none, where a run may do without.
+    """
+    subject = f"{KINDS[kind]} {name}"
+    mend = f"kubectl -n {visit.namespace} {make}"
+    found = visit.kube.get(visit.path(f"{kind}s", name))
+    if found is None and missing:
+        return warning(subject, missing, mend)
     if found is None:
-        return failed(subject, f"is not in namespace {visit.namespace}", make)
-    missing = [key for key in keys if key not in found.get("data", {})]
-    if missing:
-        return failed(subject, f"lacks {', '.join(missing)}; it has {_listed(found)}", make)
+        return failed(subject, f"is not in namespace {visit.namespace}", mend)
+    if lacking := [key for key in keys if key not in found.get("data", {})]:
+        add = f"add it: kubectl -n {visit.namespace} edit {kind} {name}"  # anew, what it holds would be lost
+        return failed(subject, f"lacks {', '.join(lacking)}; it has {_listed(found)}", add)
     return ok(subject, f"has {', '.join(keys)}")
 
 

@@ -8,6 +8,8 @@ import re
 import certifi
 import urllib3
 
+from pipelines.proxy import connections
+
 ACCEPT = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
@@ -46,7 +48,7 @@ def has_manifest(name: str) -> bool:
 
 def _status(url: str, registry: str) -> int:
     certificates = os.environ.get("SSL_CERT_FILE") or certifi.where()
-    http = urllib3.PoolManager(ca_certs=certificates, timeout=5.0, retries=urllib3.Retry(1, redirect=3))
+    http = connections(url, ca_certs=certificates, timeout=5.0, retries=urllib3.Retry(1, redirect=3))
     answer = http.request("HEAD", url, headers={"Accept": ACCEPT})
     if answer.status != 401:
         return int(answer.status)

@@ -45,10 +45,11 @@ def _command(commands: Any, name: str, text: str, run_command: Any, run: str | N
 
 
 def _status(options: argparse.Namespace) -> int:
+    if options.wait and not options.run:
+        raise ClusterError("--wait: name the RUN to follow; python -m pipelines status lists them")
     with connect(options) as open_connection:
         if not options.run:
             return _list(open_connection)
-
         run = find_run(open_connection, options.run)
         plan = plan_of(open_connection, run)
         if options.wait:

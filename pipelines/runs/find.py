@@ -18,7 +18,7 @@ def find_run(connection: Connection, text: str) -> Any:
     """A run with its tasks.
 
     A folder's name ends with KFP's id, or it is the recipe's ``run_id``, with which the names of its runs begin: then
-    the newest one is meant.
+    the newest one is meant. Runs of a schedule have names of KFP's own, which the recipe's pipeline tells.
 
     Raises:
         ClusterError: there is none; names the newest ones that are there.
@@ -26,8 +26,11 @@ def find_run(connection: Connection, text: str) -> Any:
     name = text.rstrip("/").rsplit("/", 1)[-1]
     if found := _ID.search(name):
         return get_run(connection, found[0])
+    pipeline_id = _pipeline_of(connection, name)
     for run in newest_runs(connection):
-        if name in (run.display_name, (run.display_name or "").split(" ")[0]):
+        source = run.pipeline_version_reference
+        named = name in (run.display_name, (run.display_name or "").split(" ")[0])
+        if named or (pipeline_id and source and source.pipeline_id == pipeline_id):
             return get_run(connection, run.run_id)
     there = "".join(f"\n  {run.display_name}  {run.run_id}" for run in islice(newest_runs(connection), 5))
     raise ClusterError(
@@ -52,6 +55,14 @@ def get_run(connection: Connection, run_id: str) -> Any:
         raise ClusterError(
             f"no run {run_id} at {connection.endpoint}: python -m pipelines status lists them"
         ) from error
+
+
+def _pipeline_of(connection: Connection, recipe: str) -> str | None:
+    from pipelines.benchmark import kfp_name
+    from pipelines.upload import find_pipeline
+
+    name = kfp_name(recipe)
+    return find_pipeline(connection, name) if name else None
 
 
 def newest_runs(connection: Connection) -> Iterator[Any]:

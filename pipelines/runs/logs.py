@@ -37,11 +37,18 @@ def read_log(connection: Connection, run_id: str, pod: Pod) -> str:
 
     The API server reads the pod's own log while there is a pod, and the archived one afterwards. The UI in front of it
     has another address for the same.
+
+    Raises:
+        ApiException: this user may not read it.
     """
+    from kfp_server_api import ApiException
+
     client = connection.client
     answer = client.get(f"/apis/v1alpha1/runs/{run_id}/nodes/{pod.name}/log")
     if answer.status == 404 or "html" in answer.headers.get("content-type", ""):
         answer = client.get("/k8s/pod/logs", podname=pod.name, runid=run_id, podnamespace=connection.namespace)
+    if answer.status in (401, 403):
+        raise ApiException(http_resp=answer)
     return answer.data.decode(errors="replace") if answer.status == 200 else ""
 
 

@@ -46,8 +46,8 @@ def plan_of(connection: Connection, run: Any) -> Plan:
     Raises:
         ClusterError: the run is none of medseg's, or its pipeline version was deleted.
     """
-    spec = run.pipeline_spec or _uploaded(connection, run)
     try:
+        spec = run.pipeline_spec or _uploaded(connection, run)
         return _read(spec.get("pipeline_spec", spec), run.run_id)
     except (KeyError, AttributeError, StopIteration) as error:
         raise ClusterError(f"run {run.display_name} ({run.run_id}) is none that medseg started") from error

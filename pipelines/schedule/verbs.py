@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from medseg.config import Recipe
+from medseg.cron import Cron, parse_cron
 from medseg.errors import RecipeError
 from pipelines.connection import Connection, connect, given
 from pipelines.errors import ClusterError
 from pipelines.pod_check import check_for_pods
+from pipelines.recipe_arguments import given_recipe
 from pipelines.schedule import recurring
-from pipelines.schedule.cron import parse_cron, until_quiet
+from pipelines.schedule.quiet import until_quiet
 from pipelines.schedule.recurring import Settings, is_on
 from pipelines.upload import experiment_id, upload
+
+log = logging.getLogger(__name__)
 
 LATE_S = 15  # a run starts 1 to 10 s after its time
 
@@ -34,13 +40,14 @@ def apply(recipe: Recipe, options: argparse.Namespace) -> int:
         running = [one for one in found if is_on(one)]
         paused = bool(found) and not running
         kept = next((one for one in (running or found) if Settings.of(one) == wanted), None)
-        if kept is None:
-            _add(connection, wanted, running, paused)
-        what = "unchanged" if kept else "changed" if found else "scheduled"
-        print(f"{recipe.name}: {what}, {wanted.version}")
-        _retire(connection, [one for one in found if one is not kept])
+        with _gone_over_again(recipe, options):
+            if kept is None:
+                _add(connection, wanted, running, paused)
+            what = "unchanged" if kept else "changed" if found else "scheduled"
+            print(f"{recipe.name}: {what}, {wanted.version}")
+            _retire(connection, [one for one in found if one is not kept])
     if paused:
-        print(f"it stays paused: python -m pipelines schedule resume {options.recipe}{given(options)}")
+        print(f"it stays paused: python -m pipelines schedule resume {given_recipe(options)}{given(options)}")
     else:
         print(_next_start(cron))
     return 0
@@ -63,9 +70,10 @@ def resume(recipe: Recipe, options: argparse.Namespace) -> int:
         if running:
             print(f"{recipe.name}: is not paused")
         else:
-            recurring.create(connection, settings, on=True)
-            print(f"{recipe.name}: resumed as it was, {settings.version}")
-            _retire(connection, found)
+            with _gone_over_again(recipe, options):
+                recurring.create(connection, settings, on=True)
+                print(f"{recipe.name}: resumed as it was, {settings.version}")
+                _retire(connection, found)
     print(_next_start(settings.cron))
     return 0
 
@@ -110,7 +118,7 @@ def _checked(recipe: Recipe, where: str) -> str:
             " schedule has none: remove it, or --set run_id=null"
         )
     check_for_pods(recipe, where)
-    return parse_cron(recipe.schedule.cron, where).text
+    return recipe.schedule.cron
 
 
 def _wanted(connection: Connection, recipe: Recipe, cron: str) -> Settings:
@@ -138,6 +146,22 @@ def _add(connection: Connection, wanted: Settings, running: list[Any], paused: b
         connection.client.enable_recurring_run(made)
 
 
+@contextmanager
+def _gone_over_again(recipe: Recipe, options: argparse.Namespace) -> Iterator[None]:
+    """Tell what a call that breaks inside may leave behind, and what mends it."""
+    try:
+        yield
+    except BaseException:
+        log.error(
+            "%s: broken off; an earlier schedule and the new one may both start runs until this succeeds:"
+            " python -m pipelines schedule apply %s%s",
+            recipe.name,
+            given_recipe(options),
+            given(options),
+        )
+        raise
+
+
 def _retire(connection: Connection, others: list[Any]) -> None:
     recurring.switch_off(connection, others)
     for run_id in recurring.remove(connection, others):
@@ -150,22 +174,29 @@ def _there(connection: Connection, recipe: Recipe, options: argparse.Namespace) 
     names = ", ".join(sorted({one.display_name for one in recurring.find(connection)}))
     raise ClusterError(
         f"no schedule of {recipe.name} in namespace {connection.namespace}; there are: {names or 'none'}. Make it:"
-        f" python -m pipelines schedule apply {options.recipe}{given(options)}"
+        f" python -m pipelines schedule apply {given_recipe(options)}{given(options)}"
     )
 
 
 def _wait_for_quiet(crons: Iterable[str]) -> None:
     """Leave a start that is due, or was a moment ago, to the earlier schedule: else it may be lost or come twice."""
-    parsed = [parse_cron(text, "schedule") for text in crons]
-    pause = until_quiet(parsed, _now(), timedelta(seconds=LATE_S)).total_seconds()
+    pause = until_quiet(map(_cron, crons), _now(), timedelta(seconds=LATE_S)).total_seconds()
     if pause:
         print(f"a run is due: waiting {pause:.0f} s for it", flush=True)
         time.sleep(pause)
 
 
 def _next_start(cron: str) -> str:
-    start = parse_cron(cron, "schedule").next_after(_now())
+    start = _cron(cron).next_after(_now())
     return f"next start {start:%A %Y-%m-%d %H:%M:%S} UTC"
+
+
+def _cron(text: str) -> Cron:
+    """Of a schedule on the server, which somebody may have made by other means."""
+    try:
+        return parse_cron(text)
+    except ValueError as error:
+        raise ClusterError(f"a schedule's cron on the server, {text!r}: {error}; delete that schedule there") from None
 
 
 def _now() -> datetime:

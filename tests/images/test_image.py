@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import docker
 import pytest
 
 from medseg import __version__
+from tests.conftest import need_image
 
 ROOT = Path(__file__).parents[2]
 IMAGE = f"medseg:{__version__}"
@@ -28,16 +27,10 @@ RESTRICTED: dict[str, Any] = {
 
 
 @pytest.fixture
-def engine() -> Iterator[docker.DockerClient]:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException:
-        pytest.skip("no Docker engine answers")
-    with contextlib.closing(client):
-        if not client.images.list(IMAGE):
-            pytest.skip(f"the Docker engine has no image {IMAGE}; build it with make images IMAGES=cpu")
-        yield client
+def engine(engine: docker.DockerClient) -> docker.DockerClient:
+    """One that has the image."""
+    need_image(engine, IMAGE)
+    return engine
 
 
 def shell(engine: docker.DockerClient, script: str, **arguments: Any) -> str:

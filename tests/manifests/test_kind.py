@@ -139,6 +139,13 @@ def test_an_old_tool_is_refused(machine: Machine, tool: str, answer: str) -> Non
     assert re.search(rf"{tool} [\d.]+ is too old, [\d.]+ or newer is needed: https://", done.stderr)
 
 
+def test_a_tool_that_tells_no_version_is_named(machine: Machine) -> None:
+    machine.replace("kind", "echo kind of a development branch")
+    done = machine.kind("up")
+    assert done.returncode == 1
+    assert "kind does not tell its version: kind of a development branch" in done.stderr
+
+
 def test_docker_without_its_daemon_says_what_docker_said(machine: Machine) -> None:
     machine.replace("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
     done = machine.kind("up")

@@ -137,6 +137,11 @@ def test_the_job_stays_for_the_doctor(objects: list[Object]) -> None:
     assert "ttlSecondsAfterFinished" not in find(objects, "Job", "medseg-bucket")["spec"]
 
 
+def test_the_job_waits_for_its_secret_and_its_image(objects: list[Object]) -> None:
+    job = find(objects, "Job", "medseg-bucket")["spec"]
+    assert "activeDeadlineSeconds" not in job | job["template"]["spec"]
+
+
 def test_quotas_bound_gpus_and_limits_give_containers_no_limit(objects: list[Object]) -> None:
     (limits,) = find(objects, "LimitRange", "medseg")["spec"]["limits"]
     assert limits.keys() == {"type", "defaultRequest"}

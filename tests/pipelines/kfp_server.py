@@ -26,6 +26,7 @@ from tests.pipelines.kfp_tasks import Tasks
 
 V2 = "/apis/v2beta1"
 START = datetime(2026, 11, 22, 2, tzinfo=UTC)
+LOGIN_PAGE = b"<!doctype html><title>Log in to Your Account</title>"
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 
@@ -38,7 +39,9 @@ class KfpServer:
         refused: status of every answer, e.g. 403; None answers.
         version: tag of the server; 1 plays Kubeflow Pipelines 1.
         behind_ui: plays the UI in front of the API, which tells its health and logs in its own way.
+        login: of a proxy in front, whose page is the answer to all but the question for the health.
         logs: of pods, by name.
+        private: nobody may read logs.
         looks: what happens before each answer about one run, one at a time.
         requests: all that came, the oldest first.
     """
@@ -48,6 +51,7 @@ class KfpServer:
     version: str = "2.17.0"
     multi_user: bool = False
     behind_ui: bool = False
+    login: bool = False
     pipelines: dict[str, V2beta1Pipeline] = field(default_factory=dict)
     versions: dict[str, V2beta1PipelineVersion] = field(default_factory=dict)
     experiments: dict[str, V2beta1Experiment] = field(default_factory=dict)
@@ -55,6 +59,7 @@ class KfpServer:
     recurring_runs: dict[str, V2beta1RecurringRun] = field(default_factory=dict)
     tasks: dict[str, Tasks] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    private: bool = False
     looks: list[Callable[[], object]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     _server: HttpServer | None = None
@@ -88,6 +93,10 @@ class KfpServer:
         """Among ``looks``: the answer is an error."""
         raise RefusedError(status, "no healthy upstream")
 
+    def show_login(self) -> None:
+        """Among ``looks``: the session in front of the server has ended, and a page asks for a login."""
+        self.login = True
+
     def add_run(self, name: str, spec: Any) -> Tasks:
         """A run of a package that somebody uploaded earlier; its tasks."""
         pipeline = self._add_pipeline(V2beta1Pipeline(name=name))
@@ -104,9 +113,10 @@ class KfpServer:
         ]
         if job.status != "ENABLED" or len(active) >= int(job.max_concurrency):
             return None
+        kubernetes_name = f"{job.display_name[:25].lower()}x7kq2"  # after which the controller names its runs
         return self._add_run(
             V2beta1Run(
-                display_name=f"{job.display_name} {len(self.runs) + 1}",
+                display_name=f"{kubernetes_name}-{len(self.runs) + 1}-3059462312",
                 experiment_id=job.experiment_id,
                 pipeline_version_reference=job.pipeline_version_reference,
                 runtime_config=job.runtime_config,
@@ -120,6 +130,8 @@ class KfpServer:
         self.requests.append(request)
         if self.refused:
             raise RefusedError(self.refused, "refused by the test")
+        if self.login and not request.path.endswith("/healthz"):
+            return LOGIN_PAGE
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             raise RefusedError(401, "Request header error: there is no user identity header.")
         for method, pattern, handle in ROUTES:
@@ -232,6 +244,8 @@ class KfpServer:
     def _get_run(self, _request: Request, run_id: str) -> Any:
         if self.looks:
             self.looks.pop(0)()
+        if self.login:
+            return LOGIN_PAGE
         run = _found(self.runs, run_id)
         answer = to_json(run)
         if run.state == "CANCELING":  # seen: a terminated run ends as FAILED, a moment later
@@ -262,6 +276,8 @@ class KfpServer:
         return self._log_of(request.query["podname"])
 
     def _log_of(self, pod: str) -> bytes:
+        if self.private:
+            raise RefusedError(403, "User is not authorized to read logs")
         if pod not in self.logs:
             raise RefusedError(500, f"Failed to read logs: pods {pod!r} not found")
         return self.logs[pod].encode()

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+
+from tests.serving import running
 
 Manifest = dict[str, Any]
 TOKEN = "a-token-of-tests"
@@ -27,6 +28,7 @@ class KubernetesServer:
         forbidden: resources, by their plural, that nobody may read.
         denied: ``verb resource`` that reviews say no to.
         token: that is let in.
+        page: of something else that listens there, whose answer it is to everything.
     """
 
     def __init__(self, manifests: list[Manifest]) -> None:
@@ -34,6 +36,7 @@ class KubernetesServer:
         self.forbidden: set[str] = set()
         self.denied: set[str] = set()
         self.token = TOKEN
+        self.page: bytes | None = None
         served = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,6 +70,9 @@ class KubernetesServer:
         return path
 
     def answer(self, request: BaseHTTPRequestHandler, body: Manifest | None) -> None:
+        if self.page is not None:
+            self._send_bytes(request, 200, self.page)
+            return
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             self._send(request, 401, _status(401, "Unauthorized"))
             return
@@ -109,7 +115,9 @@ class KubernetesServer:
         return {"preferredVersion": {"groupVersion": max(versions)}} if versions else None
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, body: Manifest) -> None:
-        content = json.dumps(body).encode()
+        self._send_bytes(request, status, json.dumps(body).encode())
+
+    def _send_bytes(self, request: BaseHTTPRequestHandler, status: int, content: bytes) -> None:
         request.send_response(status)
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(content)))
@@ -121,14 +129,8 @@ class KubernetesServer:
 def kubernetes_serving(manifests: list[Manifest]) -> Iterator[KubernetesServer]:
     """A cluster that answers as long as the context is open."""
     server = KubernetesServer(manifests)
-    thread = Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(server.http):
         yield server
-    finally:
-        server.http.shutdown()
-        thread.join()
-        server.http.server_close()
 
 
 def manifest(kind: str, name: str, api: str = "v1", namespace: str | None = "kubeflow", **rest: Any) -> Manifest:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+
+from tests.serving import running
 
 
 class Registry(ThreadingHTTPServer):
@@ -51,11 +52,6 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def registry_serving() -> Iterator[Registry]:
     """A registry that answers as long as the context is open."""
-    with Registry() as registry:
-        thread = Thread(target=registry.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield registry
-        finally:
-            registry.shutdown()
-            thread.join()
+    registry = Registry()
+    with running(registry):
+        yield registry

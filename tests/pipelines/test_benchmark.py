@@ -121,6 +121,7 @@ def test_every_ready_recipe_compiles(tmp_path: Path, recipe: str) -> None:
     [
         (["compile", "nowhere.yaml"], "nowhere.yaml: no such recipe"),
         (["run", str(RECIPES / "demo.yaml"), "--set", "models=[unett]"], "no model is called 'unett'. Nearest: unet"),
+        (["compile", str(RECIPES / "demo.yaml"), "--set", "schedule.cron=0 3 * * 1"], "has five fields"),
         (["run", str(RECIPES / "demo.yaml"), "--set", "train.epochs=-1"], "train.epochs = -1: must be greater than"),
     ],
 )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import socket
 import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.connection import add_arguments, connect, given
 from pipelines.errors import ClusterError
-from tests.pipelines.kfp_server import KfpServer
+from pipelines.proxy import proxy_of
+from tests.pipelines.conftest import Command
+from tests.pipelines.kfp_server import KfpServer, Request
 
 
 def options(*arguments: str) -> argparse.Namespace:
@@ -93,7 +97,69 @@ class TestToken:
         assert f"token file {tmp_path / 'none'} cannot be read" in refusal("--token-file", str(tmp_path / "none"))
 
 
+class TestProxy:
+    """The server itself plays the proxy: it is asked for whole addresses, of a host that there is none of."""
+
+    FAR = "http://kubeflow.example"
+
+    def test_of_the_environment_is_used_with_its_login(self, kfp: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", kfp.url.replace("//", "//ward:p%40ss@"))
+        with connect(options("--endpoint", self.FAR)) as connection:
+            connection.client.list_runs(namespace="kubeflow")
+        assert kfp.requests[-1].headers["host"] == "kubeflow.example"
+        login = base64.b64decode(kfp.requests[-1].headers["proxy-authorization"].removeprefix("Basic ")).decode()
+        assert login == "ward:p@ss"
+
+    def test_is_passed_by_for_hosts_that_need_none(self, kfp: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", kfp.url)
+        monkeypatch.setenv("NO_PROXY", "cluster.local,.example")
+        assert "no answer from http://kubeflow.example (NameResolutionError" in refusal("--endpoint", self.FAR)
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        assert proxy_of("http://ml-pipeline.kubeflow.svc:8888") is None
+        with connect(options()) as connection:  # as a port-forward, on this machine
+            assert connection.endpoint == kfp.url
+
+    def test_is_named_where_what_it_answers_helps_nobody(self, kfp: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", kfp.url.replace("//", "//ward:p%40ss@"))
+        kfp.refused = 503
+        message = refusal("--endpoint", self.FAR)
+        assert message.startswith(f"{self.FAR} through the proxy {kfp.url.removeprefix('http://')} refused: 503")
+        assert "ss@" not in message
+
+    @pytest.mark.parametrize("proxy", ["127.0.0.1:1", "http://127.0.0.1:1", "socks5://127.0.0.1:1"])
+    def test_that_does_not_lead_there_is_named(self, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        message = refusal("--endpoint", self.FAR)
+        assert "the proxy of $HTTP_PROXY or $HTTPS_PROXY does not lead there" in message
+        assert "$NO_PROXY" in message
+
+
+class OnePage(KfpServer):
+    """Answers every question with the same bytes."""
+
+    page: bytes = b""
+
+    def answer(self, request: Request) -> Any:
+        return self.page
+
+
 class TestBarred:
+    @pytest.mark.parametrize("verb", [["status"], ["status", "weekly"], ["cancel", "weekly"], ["schedule", "list"]])
+    def test_by_a_login_page_that_is_no_empty_list(self, kfp: KfpServer, command: Command, verb: list[str]) -> None:
+        kfp.login = True
+        outcome = command(*verb)
+        assert outcome.code == 1
+        assert "gave a web page instead of an answer" in outcome.told
+        assert "give a token (--token-file); cookies of a browser" in outcome.told
+
+    @pytest.mark.parametrize("page", [b"", b"null", b"[]", b"<html>"])
+    def test_by_a_page_in_the_place_of_the_server_s_health(self, command: Command, page: bytes) -> None:
+        with OnePage() as server:
+            server.page = page
+            outcome = command("status", "--endpoint", server.url)
+        assert (outcome.code, "but not as Kubeflow Pipelines" in outcome.told) == (1, True)
+
     def test_by_rights(self, kfp: KfpServer) -> None:
         kfp.refused = 403
         assert "does not allow this in namespace team (403): choose another" in refusal("--namespace", "team")

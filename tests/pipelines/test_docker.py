@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import os
 import signal
@@ -21,6 +20,7 @@ from pipelines.container import container_arguments
 from pipelines.docker import LABEL, DockerError, containers
 from pipelines.pods import image
 from tests.benchmark_scene import recipe_text, write_balls
+from tests.conftest import need_image
 
 
 @pytest.fixture
@@ -114,17 +114,6 @@ def test_without_an_engine_it_says_how_to_get_one(recipe_file: Path, monkeypatch
         pass
 
 
-@pytest.fixture
-def engine() -> Iterator[docker.DockerClient]:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException:
-        pytest.skip("no Docker engine answers")
-    with contextlib.closing(client):
-        yield client
-
-
 def _any(recipe_file: Path, *settings: str) -> Recipe:
     return opened(load_recipe(recipe_file, settings))
 
@@ -144,9 +133,7 @@ Start = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def start(recipe_file: Path, engine: docker.DockerClient) -> Iterator[Start]:
     """Starts a run in containers, which ends with the test."""
-    name = image(load_recipe(recipe_file).cluster)
-    if not engine.images.list(name):
-        pytest.skip(f"the Docker engine has no image {name}; build it with make images IMAGES=cpu")
+    need_image(engine, image(load_recipe(recipe_file)))
     started: list[subprocess.Popen[str]] = []
 
     def start(*settings: str) -> subprocess.Popen[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -67,6 +68,9 @@ def healthy() -> list[Manifest]:
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesServer]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     with kubernetes_serving(healthy()) as server:
         monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig")))
@@ -135,6 +139,24 @@ def test_no_kubeconfig(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path
     assert unasked.startswith("skipped  place of pods, retries, namespace, service account, ")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<html>",
+        "{a: [",
+        "clusters: [{name: t, cluster: {server: 'https://a', certificate-authority-data: ???}}]\ncurrent-context: t\n"
+        "users: [{name: t, user: {}}]\ncontexts: [{name: t, context: {cluster: t, user: t}}]",
+    ],
+)
+def test_a_damaged_kubeconfig(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "damaged").write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "damaged"))
+    code, lines = doctor()
+    assert code == 1
+    assert f"no kubeconfig to reach a cluster with, in {tmp_path / 'damaged'} (" in lines["cluster"]
+
+
 def test_a_context_that_is_not_there(doctor: Doctor) -> None:
     _, lines = doctor(arguments=("--context", "tset"))
     assert lines["cluster"] == "failed   cluster: the kubeconfig has no context 'tset'; choices: test, expired"
@@ -146,13 +168,41 @@ def test_an_expired_token(doctor: Doctor) -> None:
     assert "; log in again, until `kubectl get namespaces` answers" in lines["cluster"]
 
 
-def test_a_cluster_that_is_down(doctor: Doctor, cluster: KubernetesServer) -> None:
+def test_a_cluster_that_is_down(doctor: Doctor, cluster: KubernetesServer, caplog: pytest.LogCaptureFixture) -> None:
     cluster.http.shutdown()
     cluster.http.server_close()
     code, lines = doctor()
     assert code == 1
     assert f"no answer from {cluster.url}" in lines["cluster"]
     assert "Connection refused" in lines["cluster"]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("page", [b"<html>Log in</html>", b"", b"[]"])
+def test_something_else_at_the_address_of_the_cluster(doctor: Doctor, cluster: KubernetesServer, page: bytes) -> None:
+    cluster.page = page
+    code, lines = doctor()
+    assert code == 1
+    assert "does not answer /version as Kubernetes does" in lines["cluster"]
+    assert "check the server's address in the kubeconfig" in lines["cluster"]
+
+
+def test_a_cluster_behind_a_proxy(doctor: Doctor, cluster: KubernetesServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(os.environ["KUBECONFIG"])
+    path.write_text(path.read_text().replace(cluster.url, "http://cluster.example"))
+    assert "no answer from http://cluster.example" in doctor()[1]["cluster"]
+    monkeypatch.setenv("HTTP_PROXY", cluster.url)
+    assert doctor()[1]["cluster"] == "ok       cluster: Kubernetes v1.36.1 at http://cluster.example, context test"
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    assert "unsupported scheme socks5" in doctor()[1]["cluster"]
+
+
+def test_a_cluster_that_does_not_tell_its_version_is_looked_at(doctor: Doctor, cluster: KubernetesServer) -> None:
+    cluster.forbidden = {"version"}
+    code, lines = doctor()
+    assert code == 0
+    assert lines["cluster"].startswith("warning  cluster: does not tell its version: this user lacks a right")
+    assert lines["namespace"] == "ok       namespace: kubeflow"
 
 
 def test_a_user_without_rights_learns_which_are_missing(doctor: Doctor, cluster: KubernetesServer) -> None:
@@ -237,11 +287,19 @@ def test_a_secret_with_other_keys_lists_them(doctor: Doctor, cluster: Kubernetes
     assert "lacks AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; it has accesskey, secretkey" in lines["secret medseg-s3"]
 
 
+def test_a_key_of_pseudonyms_under_another_name_is_never_made_anew(doctor: Doctor, cluster: KubernetesServer) -> None:
+    put(cluster, manifest("Secret", "medseg-pseudonyms", data={"secret": "c2VjcmV0"}))
+    line = doctor()[1]["secret medseg-pseudonyms"]
+    assert line.startswith("failed   secret medseg-pseudonyms: lacks key; it has secret; add it: kubectl")
+    assert "create" not in line
+
+
 def test_certificates_of_the_store(doctor: Doctor, cluster: KubernetesServer) -> None:
     lines = doctor("cluster.store_ca=medseg-ca")[1]
     assert lines["config map medseg-ca"].endswith("; kubectl -n kubeflow create configmap medseg-ca --from-file=ca.crt")
     put(cluster, manifest("ConfigMap", "medseg-ca", data={"root.pem": ""}))
-    assert "no key 'ca.crt'; it has root.pem" in doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"]
+    lacking = doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"]
+    assert "lacks ca.crt; it has root.pem; add it: kubectl -n kubeflow edit configmap medseg-ca" in lacking
     put(cluster, manifest("ConfigMap", "medseg-ca", data={"ca.crt": ""}))
     assert (
         doctor("cluster.store_ca=medseg-ca")[1]["config map medseg-ca"] == "ok       config map medseg-ca: has ca.crt"

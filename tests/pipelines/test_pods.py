@@ -200,14 +200,19 @@ def test_models_on_gpus_bring_the_image_with_cuda(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("cpu", 0, "must be cores above 0, such as 4, 0.5 or 500m"),
-        ("cpu", "two", "must be cores above 0"),
+        ("cpu", 0, "must be cores from 0.001 on, such as 4, 0.5 or 500m"),
+        ("cpu", "two", "must be cores from 0.001 on"),
+        ("cpu", "0.0001", "must be cores from 0.001 on"),
         ("memory", 8, "must be a whole size such as 8Gi or 500Mi"),
         ("memory", "8.5Gi", "must be a whole size"),
         ("gpu_resource", "mig-1g.10gb", "such as nvidia.com/gpu or nvidia.com/mig-1g.10gb"),
         ("node_selector", {"a b": "c"}, "must be a label's key"),
+        ("node_selector", {"a..b/c": "d"}, "must be a label's key"),
         ("node_selector", {"a": "c d"}, "must be a label's value"),
         ("deadline_hours", 0.0001, "must be greater than or equal to 0.01"),
+        ("deadline_hours", float("inf"), "must be less than or equal to 87840"),
+        ("retries", 1000, "must be less than or equal to 100"),
+        ("retry_seconds", 10**9, "must be less than or equal to 86400"),
         ("max_parallel", 0, "must be greater than or equal to 1"),
     ],
 )
@@ -216,9 +221,19 @@ def test_what_no_pod_can_ask_for_is_refused(tmp_path: Path, key: str, value: Any
         Package(tmp_path, **{f"resources__{key}": value})
 
 
-@pytest.mark.parametrize(("key", "value"), [("store_ca", "site.ca"), ("image", "reg/foo bar"), ("namespace", "Medseg")])
-def test_a_name_that_kubernetes_refuses_is_refused_before(tmp_path: Path, key: str, value: str) -> None:
-    with pytest.raises(RecipeError, match=rf"cluster.{key} = '{value}': must be"):
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("store_ca", "site.ca"),
+        ("image", "reg/foo bar"),
+        ("image", "https://reg/foo"),
+        ("namespace", "Medseg"),
+        ("keep_days", float("inf")),
+        ("deadline_hours", 1e6),
+    ],
+)
+def test_what_kubernetes_refuses_is_refused_before(tmp_path: Path, key: str, value: str | float) -> None:
+    with pytest.raises(RecipeError, match=re.escape(f"cluster.{key} = {value!r}: must be")):
         Package(tmp_path, **{f"cluster__{key}": value})
 
 
@@ -343,6 +358,16 @@ def test_thirty_five_models_three_seeds_and_five_folds_stay_below_300_kb(tmp_pat
     assert len(mixed) == 35
     assert package.path.stat().st_size < 300_000
     assert references(package) == []
+
+
+def test_a_package_that_may_be_too_large_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Package(tmp_path)
+    assert not caplog.text
+    monkeypatch.setattr("pipelines.package.ACCEPTED", 10 * 1024)
+    Package(tmp_path)
+    assert "Kubeflow Pipelines refuses large ones (398 KB were taken, 491 not): fewer models" in caplog.text
 
 
 def test_a_priority_without_a_queue_is_refused(tmp_path: Path) -> None:

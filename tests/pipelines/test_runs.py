@@ -81,6 +81,10 @@ class TestPlan:
         version.pipeline_spec = {"root": {"dag": {"tasks": {}}}, "components": {}}
         assert "is none that medseg started" in command("status", tasks.run.run_id).told
 
+    def test_of_a_run_without_a_pipeline(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
+        tasks.run.pipeline_version_reference = None
+        assert "is none that medseg started" in command("status", tasks.run.run_id).told
+
     def test_of_a_run_whose_version_was_deleted(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
         kfp.versions.clear()
         assert "was deleted: its page still shows its tasks" in command("status", "demo-1").told
@@ -167,6 +171,11 @@ class TestStatus:
     def test_without_runs(self, kfp: KfpServer, command: Command) -> None:
         assert "no runs in namespace kubeflow" in command("status").out
 
+    def test_follows_none_that_is_not_named(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
+        outcome = command("status", "--wait")
+        assert (outcome.code, kfp.requests) == (1, [])
+        assert "--wait: name the RUN to follow" in outcome.told
+
     def test_tells_each_part(self, command: Command, tasks: Tasks) -> None:
         tasks.start(f"{BENCHMARK}/ingest")
         lines = command("status", "demo-1").out.splitlines()
@@ -212,6 +221,13 @@ class TestFollow:
         refused = command("status", "--wait", tasks.run.run_id)
         assert refused.code == 1
         assert "the run goes on. Follow it again" in refused.told
+
+    def test_not_where_a_login_page_is_the_answer(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
+        kfp.looks[:] = [lambda: None, kfp.show_login]
+        outcome = command("status", "--wait", "demo-1")
+        assert outcome.code == 1
+        assert "the run goes on. Follow it again: python -m pipelines status --wait" in outcome.told
+        assert "gave a web page instead of an answer" in outcome.told
 
     def test_ctrl_c_leaves_the_run_going(self, kfp: KfpServer, command: Command, tasks: Tasks) -> None:
         kfp.looks = [lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)]
@@ -261,6 +277,14 @@ class TestLogs:
     def test_that_nobody_kept(self, command: Command, tasks: Tasks) -> None:
         tasks.start(f"{BENCHMARK}/ingest")
         assert "no log is kept of this pod" in command("logs", "demo-1", "ingest").out
+
+    @pytest.mark.parametrize("behind_ui", [False, True])
+    def test_that_this_user_may_not_read(self, kfp: KfpServer, command: Command, tasks: Tasks, behind_ui: bool) -> None:
+        tasks.start(f"{BENCHMARK}/ingest")
+        kfp.private, kfp.behind_ui = True, behind_ui
+        outcome = command("logs", "demo-1", "ingest")
+        assert outcome.code == 1
+        assert "does not allow this in namespace kubeflow (403)" in outcome.told
 
     def test_of_a_part_that_has_not_started(self, command: Command, tasks: Tasks) -> None:
         assert "no pod of unet has started" in command("logs", "demo-1", "unet").out

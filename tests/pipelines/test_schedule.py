@@ -135,13 +135,20 @@ def test_what_runs_is_not_ended_by_a_change(
 @pytest.mark.parametrize("changes_done", [0, 1, 2, 3])
 @pytest.mark.parametrize("setting", [FRIDAYS, MONDAYS])
 def test_the_next_apply_mends_what_an_interrupted_one_left(
-    kfp: Breaking, schedule: Schedule, changes_done: int, setting: str, capsys: pytest.CaptureFixture[str]
+    kfp: Breaking,
+    schedule: Schedule,
+    changes_done: int,
+    setting: str,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Between any two calls: from then on there is always one that is on, and in the end one that is as wanted."""
     schedule("apply")
     kfp.changes_left = changes_done
     assert schedule("apply", FRIDAYS) == 1
     assert "503 broken by the test" in capsys.readouterr().err
+    assert "may both start runs until this succeeds: python -m pipelines schedule apply" in caplog.text
+    assert f"--set '{FRIDAYS}' --endpoint {kfp.url}" in caplog.text  # as it was typed
     assert "ENABLE" in [one.mode for one in kfp.recurring_runs.values()]
     kfp.changes_left = None
     assert schedule("apply", setting) == 0
@@ -244,6 +251,15 @@ def test_list(kfp: Breaking, schedule: Schedule, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines() == [weekly]
 
 
+def test_a_cron_on_the_server_that_nobody_can_read_is_named(
+    kfp: Breaking, schedule: Schedule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule("apply")
+    only(kfp).trigger.cron_schedule.cron = "@weekly"
+    assert main(["schedule", "list", "--endpoint", kfp.url]) == 1
+    assert "a schedule's cron on the server, '@weekly': has 1 fields" in capsys.readouterr().err
+
+
 def test_settings_without_a_recipe_are_refused(kfp: Breaking, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schedule", "list", "--set", "name=a", "--endpoint", kfp.url]) == 1
     assert "--set name=a: there is no recipe to change" in capsys.readouterr().err
@@ -294,3 +310,14 @@ def test_users_of_a_shared_server_have_their_own_schedules(kfp: Breaking, schedu
     assert schedule("apply", "cluster.namespace=team-a") == 0
     asked = [one for one in kfp.requests if one.method == "GET" and one.path.endswith("/recurringruns")]
     assert {one.query["namespace"] for one in asked} == {"team-a"}
+
+
+def test_a_run_that_the_schedule_started_is_found_by_the_name_of_its_recipe(
+    kfp: Breaking, schedule: Schedule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule("apply", name="weekly.MR")
+    run = kfp.tick(only(kfp).recurring_run_id)
+    assert run is not None
+    capsys.readouterr()
+    assert main(["status", "weekly.MR", "--endpoint", kfp.url]) == 0
+    assert f"{run.display_name}: pending" in capsys.readouterr().out

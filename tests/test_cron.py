@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
+from medseg.config import recipe_from_yaml
+from medseg.cron import parse_cron
 from medseg.errors import RecipeError
-from pipelines.schedule.cron import parse_cron, until_quiet
 
 SATURDAY = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ SATURDAY = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
     ],
 )
 def test_next_start(cron: str, start: str) -> None:
-    assert parse_cron(cron, "recipe").next_after(SATURDAY) == datetime.fromisoformat(start).replace(tzinfo=UTC)
+    assert parse_cron(cron).next_after(SATURDAY) == datetime.fromisoformat(start).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -58,23 +59,12 @@ def test_next_start(cron: str, start: str) -> None:
 )
 def test_what_is_wrong_is_named_with_what_may_stand_there(cron: str, says: str) -> None:
     with pytest.raises(RecipeError) as raised:
-        parse_cron(cron, "demo.yaml")
+        recipe_from_yaml(f"{{name: a, dataset: {{name: b}}, schedule: {{cron: {cron!r}}}}}", "demo.yaml")
     assert str(raised.value).startswith(f"demo.yaml: schedule.cron = {cron!r}")
     assert says in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("crons", "seconds"),
-    [
-        (["0 30 23 * * *"], 15),  # due just now
-        (["10 30 23 * * *"], 25),
-        (["50 29 23 * * *"], 5),  # ten seconds ago
-        (["40 29 23 * * *", "20 30 23 * * *"], 0),
-        (["50 29 23 * * *", "10 30 23 * * *"], 25),
-        (["50 29 23 * * *", "10 30 23 * * *", "30 30 23 * * *"], 45),
-        (["*/20 * * * * *"], 0),  # there is no such moment
-    ],
-)
-def test_seconds_until_no_start_is_near(crons: list[str], seconds: float) -> None:
-    starts = [parse_cron(text, "recipe") for text in crons]
-    assert until_quiet(starts, SATURDAY, timedelta(seconds=15)) == timedelta(seconds=seconds)
+def test_blanks_between_the_fields_do_not_matter() -> None:
+    recipe = recipe_from_yaml("{name: a, dataset: {name: b}, schedule: {cron: ' 0 0  3 * * 1 '}}", "demo.yaml")
+    assert recipe.schedule is not None
+    assert recipe.schedule.cron == "0 0 3 * * 1"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
-
-from medseg.errors import RecipeError
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -101,44 +98,26 @@ class Cron:
         return day.month in self.months and ((of_month or of_week) if self.either_day else (of_month and of_week))
 
 
-def parse_cron(text: str, where: str) -> Cron:
+def parse_cron(text: str) -> Cron:
     """Read ``schedule.cron``.
 
     Raises:
-        RecipeError: names ``where``, the field that is wrong, its value and what it may hold.
+        ValueError: names the field that is wrong, its value and what it may hold.
     """
     parts = text.split()
     if len(parts) == len(FIELDS) - 1:
-        raise RecipeError(
-            f"{where}: schedule.cron = {text!r} has five fields; Kubeflow Pipelines wants six, seconds first:"
-            f" '0 {text}'"
-        )
+        raise ValueError(f"has five fields; Kubeflow Pipelines wants six, seconds first: '0 {text}'")
     if len(parts) != len(FIELDS):
-        raise RecipeError(f"{where}: schedule.cron = {text!r} has {len(parts)} fields; must have six: {EXAMPLE}")
+        raise ValueError(f"has {len(parts)} fields; must have six: {EXAMPLE}")
     try:
         seconds, minutes, hours, days, months, weekdays = (
             field.parse(part) for field, part in zip(FIELDS, parts, strict=True)
         )
     except ValueError as error:
-        raise RecipeError(f"{where}: schedule.cron = {text!r}: {error}; {EXAMPLE}, in UTC") from None
+        raise ValueError(f"{error}; {EXAMPLE}, in UTC") from None
     either_day = not any(part.startswith(("*", "?")) for field in (parts[3], parts[5]) for part in field.split(","))
     times = tuple(product(sorted(hours), sorted(minutes), sorted(seconds)))
     cron = Cron(" ".join(parts), times, days, months, weekdays, either_day)
     if cron.next_after(datetime.now(UTC)) is None:
-        raise RecipeError(f"{where}: schedule.cron = {text!r}: no such day within five years; {EXAMPLE}, in UTC")
+        raise ValueError(f"no such day within five years; {EXAMPLE}, in UTC")
     return cron
-
-
-def until_quiet(crons: Iterable[Cron], now: datetime, margin: timedelta) -> timedelta:
-    """How long to wait for a moment that has no start within ``margin`` before and after it.
-
-    Zero where there is none soon, since starts follow each other too closely.
-    """
-    quiet, crons = now, list(crons)
-    while quiet <= now + 4 * margin:
-        starts = [cron.next_after(quiet - margin) for cron in crons]
-        near = [start for start in starts if start and start <= quiet + margin]
-        if not near:
-            return quiet - now
-        quiet = max(near) + margin
-    return timedelta(0)
