@@ -20,6 +20,7 @@ from medseg.training.checkpoint import Checkpoints, load
 from medseg.training.history import TensorBoardLog
 from medseg.training.memory import naming_memory_failures
 from medseg.training.trainer import Trainer, Validation
+from tests.training.memory import MIB, anew, use
 
 STEPS = 5
 
@@ -93,10 +94,11 @@ class Heavy(BrightIsForeground):
     """Takes 200 MiB for a moment."""
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        torch.ones(200 * 2**20, dtype=torch.uint8)
+        use(200)
         return super().__getitem__(index)
 
 
+@anew
 def test_peak_memory_is_that_of_the_session_that_used_most(store: Store) -> None:
     """The second session finds a training that is finished, and the first one's peak in its checkpoint."""
     with Checkpoints(store) as checkpoints, TensorBoardLog() as log:
@@ -104,10 +106,10 @@ def test_peak_memory_is_that_of_the_session_that_used_most(store: Store) -> None
         before = first.peak_bytes
         first.fit(Heavy())
     peak_bytes = first.peak_bytes
-    assert peak_bytes > before + 150 * 2**20
+    assert peak_bytes > before + 150 * MIB
     with Checkpoints(store) as checkpoints, TensorBoardLog() as log:
         second = trainer(store, checkpoints, log, epochs=1)
-        assert second.peak_bytes < peak_bytes - 100 * 2**20
+        assert second.peak_bytes < peak_bytes - 100 * MIB
         second.fit(BrightIsForeground(killed_at=0))
         assert second.peak_bytes == pytest.approx(peak_bytes, rel=0.01)
 
