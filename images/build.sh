@@ -16,7 +16,10 @@ if [ -n "${CERTIFICATES:-}" ] && [ ! -r "$CERTIFICATES" ]; then
 fi
 
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' medseg/__init__.py)
-revision=$(git describe --always --abbrev=40 --exclude '*' --dirty 2> /dev/null || echo unknown)
+revision=$(git rev-parse --verify HEAD 2> /dev/null || echo unknown)
+# a file that git does not know yet is in the image as well
+sent="components medseg pipelines images pyproject.toml constraints.txt README.md LICENSE"
+[ -z "$(git status --porcelain -- $sent 2> /dev/null)" ] || revision="$revision-dirty"
 for image in "$@"; do
   tag="medseg:$version"
   [ "$image" = cpu ] || tag="$tag-$image"

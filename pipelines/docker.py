@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import secrets
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
+from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from kfp import local
+from kfp.local import docker_task_handler
 
 from medseg.config import Recipe
 from medseg.errors import MedsegError
@@ -37,7 +41,7 @@ def containers(recipe: Recipe) -> Iterator[local.DockerRunner]:
         DockerError: says how to get the engine or the image.
     """
     labels = {LABEL: secrets.token_hex(8)}
-    with _engine() as engine, _removed(engine, labels):
+    with _engine() as engine, _removed(engine, labels), _exit_codes_are_waited_for():
         _require_image(engine, image(recipe))
         try:
             yield local.DockerRunner(**container_arguments(recipe), labels=labels)
@@ -70,6 +74,42 @@ def _require_image(engine: docker.DockerClient, name: str) -> None:
             f"--runner docker: the engine has no image {name}; build it with make images, or fetch it with docker pull"
             " or docker load; another one is named with --set cluster.image=NAME"
         ) from None
+
+
+@contextlib.contextmanager
+def _exit_codes_are_waited_for() -> Iterator[None]:
+    """kfp 2.17 asks for a container's exit code after its end, and counts one that is gone by then as a success."""
+    usual = docker_task_handler.run_docker_container
+    docker_task_handler.run_docker_container = _run_container
+    try:
+        yield
+    finally:
+        docker_task_handler.run_docker_container = usual
+
+
+def _run_container(
+    client: docker.DockerClient, image: str, command: list[str], volumes: dict[str, Any], **settings: Any
+) -> int:
+    """Run a container to its end and print what it writes; its exit code, 1 where that stays unknown.
+
+    The engine removes it, since this process may be killed; so both are asked for before it starts.
+    """
+    container = client.containers.create(image, command, volumes=volumes, auto_remove=True, **settings)
+    output = container.attach(stream=True, logs=True)
+    with ThreadPoolExecutor(1) as waiting:
+        ended = waiting.submit(container.wait, condition="removed")
+        try:
+            container.start()
+        except BaseException:
+            with contextlib.suppress(APIError):
+                container.remove(force=True, v=True)  # else the engine would be waited for without end
+            raise
+        for text in codecs.iterdecode(output, "utf-8", errors="replace"):
+            print(text, end="")
+        try:
+            return int(ended.result()["StatusCode"])
+        except NotFound:
+            return 1
 
 
 @contextlib.contextmanager

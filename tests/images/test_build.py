@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -75,3 +76,32 @@ def test_without_an_engine_it_says_how_to_get_one(tmp_path: Path) -> None:
 def test_certificates_that_cannot_be_read_are_named(engine: Path) -> None:
     done = make_images(f"DOCKER={engine}", "CERTIFICATES=/nowhere.pem")
     assert "CERTIFICATES=/nowhere.pem cannot be read" in done.stderr
+
+
+def test_the_revision_says_whether_the_image_holds_more_than_its_commit(engine: Path, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    for name in ("images/build.sh", "medseg/__init__.py"):
+        (checkout / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / name, checkout / name)
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *identity, *words], cwd=checkout, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def revision() -> str:
+        variables = os.environ | {"DOCKER": str(engine), "ENGINE_LOG": f"{engine}.log"}
+        subprocess.run(["images/build.sh", "cpu"], cwd=checkout, env=variables, check=True)
+        words = Path(f"{engine}.log").read_text().splitlines()
+        return [word for word in words if word.startswith("REVISION=")][-1]
+
+    assert revision() == "REVISION=unknown"
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "all")
+    commit = git("rev-parse", "HEAD")
+    (checkout / "notes.txt").touch()  # not sent to the engine
+    assert revision() == f"REVISION={commit}"
+    (checkout / "medseg" / "new.py").touch()
+    assert revision() == f"REVISION={commit}-dirty"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
 import difflib
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -74,6 +77,26 @@ def test_indexes_and_certificates_stay_out_of_the_image(image: str) -> None:
     assert not keywords & {"ADD", "COPY"}, "what is installed comes by mounts, which leave nothing"
 
 
+def test_addresses_of_indexes_are_in_no_command_that_is_printed(image: str) -> None:
+    assert not [rest for keyword, rest in instructions(image) if keyword != "ARG" and "INDEX_URL" in rest]
+
+
+@pytest.mark.parametrize("torch", ["", "https://torch.example.org/cpu"])
+def test_pip_takes_packages_from_the_given_indexes_and_torch_from_its_own_or_the_same(
+    tmp_path: Path, torch: str
+) -> None:
+    shutil.copy(ROOT / "images/indexes.sh", tmp_path)
+    index = "https://user:p%40ss@packages.example.org/simple"
+    given = {"PIP_INDEX_URL": index, "PIP_EXTRA_INDEX_URL": "", "TORCH_INDEX_URL": torch}
+    subprocess.run(["sh", tmp_path / "indexes.sh"], env=os.environ | given, check=True)
+    written = {}
+    for name in ("packages", "torch"):
+        parser = configparser.RawConfigParser()
+        parser.read(tmp_path / f"{name}.conf")
+        written[name] = dict(parser["global"])
+    assert written == {"packages": {"index-url": index}, "torch": {"index-url": torch or index}}
+
+
 def test_the_command_of_a_kubeflow_step_runs_as_it_is(image: str) -> None:
     assert not {keyword for keyword, _ in instructions(image)} & {"ENTRYPOINT", "HEALTHCHECK", "SHELL"}
 
@@ -81,13 +104,14 @@ def test_the_command_of_a_kubeflow_step_runs_as_it_is(image: str) -> None:
 def test_the_two_images_differ_in_torch_alone() -> None:
     cpu, cuda = ([f"{keyword} {rest}" for keyword, rest in instructions(image)] for image in IMAGES)
     changes = [line for line in difflib.ndiff(cpu, cuda) if line.startswith(("- ", "+ "))]
-    about = ("TORCH_INDEX_URL", "packages.conf", "torch torchvision", "NVIDIA_DRIVER_CAPABILITIES", "ENV PATH")
+    about = ("TORCH_INDEX_URL", "torch torchvision", "NVIDIA_DRIVER_CAPABILITIES", "ENV PATH")
     assert not [line for line in changes if not any(word in line for word in (*about, "image.description"))]
 
 
 def test_the_engine_is_sent_code_and_nothing_else(tmp_path: Path) -> None:
     left = [".git/config", ".medseg/s3/medseg/x", ".venv/bin/python", ".env", "tests/x.py", "medseg/__pycache__/x"]
-    code = ["medseg/cli.py", "pipelines/recipes/demo.yaml", "pyproject.toml", "constraints.txt", "images/pip.sh"]
+    code = ["medseg/cli.py", "pipelines/recipes/demo.yaml", "pyproject.toml", "constraints.txt"]
+    code += ["images/pip.sh", "images/indexes.sh"]
     for name in (*left, *code):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

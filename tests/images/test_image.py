@@ -21,8 +21,6 @@ RESTRICTED: dict[str, Any] = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
     "network_mode": "none",
-    "remove": True,
-    "stderr": True,
 }
 
 
@@ -36,7 +34,15 @@ def engine(engine: docker.DockerClient) -> docker.DockerClient:
 def shell(engine: docker.DockerClient, script: str, **arguments: Any) -> str:
     """What a script prints in a pod's surroundings: an empty /scratch that anyone may write to."""
     scratch = {"tmpfs": {"/scratch": "mode=1777"}}
-    return engine.containers.run(IMAGE, ["sh", "-ec", script], **{**RESTRICTED, **scratch, **arguments}).decode()
+    settings = {**RESTRICTED, **scratch, **arguments}
+    container = engine.containers.run(IMAGE, ["sh", "-ec", script], detach=True, **settings)
+    try:
+        status = container.wait()["StatusCode"]
+        printed = container.logs().decode()
+    finally:  # also where the test took too long
+        container.remove(force=True, v=True)
+    assert status == 0, printed
+    return printed
 
 
 def test_it_runs_as_a_numbered_user_that_is_not_root(engine: docker.DockerClient) -> None:
@@ -56,6 +62,17 @@ def test_neither_pip_nor_a_compiler_came_with_it(engine: docker.DockerClient) ->
     assert not {"pip", "/usr/bin/gcc"} & set(printed.split("\n"))
 
 
+@pytest.mark.parametrize("user", ["10001:10001", "123456:0"])
+def test_nobody_who_runs_it_may_change_it(engine: docker.DockerClient, user: str) -> None:
+    script = "find /opt /usr /etc /var/lib ! -type l -writable 2>/dev/null || true"
+    assert not shell(engine, script, user=user, read_only=False)
+
+
+def test_nothing_is_left_of_its_build(engine: docker.DockerClient) -> None:
+    script = "find /tmp /scratch -mindepth 1; find /build /run/secrets -type f 2>/dev/null || true"
+    assert not shell(engine, script, user="0:0", tmpfs={})
+
+
 def test_labels_say_what_it_is(engine: docker.DockerClient) -> None:
     labels = engine.images.get(IMAGE).labels
     assert labels["org.opencontainers.image.version"] == __version__
@@ -64,6 +81,7 @@ def test_labels_say_what_it_is(engine: docker.DockerClient) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_whole_benchmark_runs_in_it(engine: docker.DockerClient) -> None:
     script = "medseg sample --patients 12; python -m pipelines run /opt/medseg/recipes/smoke.yaml; find .medseg/s3"
     printed = shell(engine, script)

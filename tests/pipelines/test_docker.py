@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
+from kfp.local import docker_task_handler
 
 from medseg.config import Recipe, load_recipe
 from pipelines.container import container_arguments
@@ -125,6 +129,63 @@ def test_without_the_image_it_says_how_to_build_it(recipe_file: Path, engine: do
         containers(recipe),
     ):
         pass
+
+
+@pytest.fixture
+def run_command(recipe_file: Path, engine: docker.DockerClient) -> Iterator[Callable[[str], int]]:
+    """Runs a shell's command as kfp runs a step; its exit code."""
+    recipe = _any(recipe_file)
+    name = image(recipe)
+    need_image(engine, name)
+    with containers(recipe) as runner:
+        settings = {"labels": runner.container_run_args["labels"], "network_mode": "none"}
+
+        def run(script: str) -> int:
+            return docker_task_handler.run_docker_container(engine, name, ["sh", "-c", script], {}, **settings)
+
+        yield run
+
+
+class SlowTerminal(io.StringIO):
+    def write(self, text: str) -> int:
+        time.sleep(2)  # the engine has removed the container by then
+        return super().write(text)
+
+
+def test_a_step_that_fails_is_never_a_success(run_command: Callable[[str], int]) -> None:
+    with contextlib.redirect_stdout(SlowTerminal()):
+        assert run_command("echo why; exit 3") == 3
+    assert run_command("true") == 0
+
+
+def test_all_that_a_step_writes_is_shown(run_command: Callable[[str], int], capsys: pytest.CaptureFixture[str]) -> None:
+    run_command("echo Größe 漢字; seq 20000")
+    assert capsys.readouterr().out.split() == ["Größe", "漢字", *map(str, range(1, 20001))]
+
+
+def test_a_step_whose_container_is_taken_away_fails(
+    run_command: Callable[[str], int], engine: docker.DockerClient
+) -> None:
+    def take_away() -> None:
+        running = {"label": LABEL, "status": "running"}
+        wait_until(lambda: engine.containers.list(filters=running), 30)
+        for container in engine.containers.list(filters=running):
+            container.remove(force=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(take_away)
+        assert run_command("echo begun; sleep 60") != 0
+        taking.result()
+
+
+def test_a_container_that_cannot_start_is_an_error_and_does_not_stay(
+    recipe_file: Path, run_command: Callable[[str], int], engine: docker.DockerClient
+) -> None:
+    with pytest.raises(docker.errors.APIError):
+        docker_task_handler.run_docker_container(
+            engine, image(_any(recipe_file)), ["/no/such/command"], {}, labels={LABEL: "x"}
+        )
+    assert not ours(engine)
 
 
 Start = Callable[..., subprocess.Popen[str]]
