@@ -95,6 +95,7 @@ def test_a_run_ends_with_the_leaderboard_and_a_failed_model_fails_it_at_the_gate
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_run_goes_on_from_its_checkpoint_and_redoes_no_finished_model(recipe: Path, start: Start) -> None:
     folder = store_of(recipe) / "runs" / "balls"
     finished, broken = (folder / model / "seed-0" / "fold-0" for model in ("unet3d", "segformer"))
